@@ -1,0 +1,117 @@
+"""Connect Four: drop stones into columns; four in a row in any direction wins. Columns are `1` to `7`.
+
+Bitboards as in John Tromp's Fhourstones: a column takes `height + 1` bits, the lowest row first, the top bit of each
+column always empty, so that shifts never carry four-in-a-rows from one column into the next.
+
+     6 13 20 27 34 41 48     <- always empty
+     5 12 19 26 33 40 47
+     .  .  .  .  .  .  .
+     0  7 14 21 28 35 42
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State, Symmetry
+
+
+class ConnectFour(Game):
+    """`stones` [2] uint64 holds each player's bitboard. Action = column, 0 at the left."""
+
+    def __init__(self, width: int = 7, height: int = 6) -> None:
+        if width < 4 or height < 4 or width * (height + 1) > 62:
+            limits = "columns and rows are at least 4, columns x (rows + 1) at most 62"
+            raise ValueError(f"connect_four {width}x{height}: {limits}")
+        self.width, self.height = width, height
+        self.name = "connect_four" if (width, height) == (7, 6) else f"connect_four{width}x{height}"
+        self.state_dtype = np.dtype([("stones", np.uint64, (2,)), ("to_play", np.int8), ("num_moves", np.int8)])
+        self.num_players = 2
+        self.num_actions = self.num_slots = width
+        self.max_num_moves = width * height
+        self.observation_shape = (2, height, width)
+        self.num_policy_planes, self.num_extra_actions = 1, 0
+
+    def reset(self, state: State) -> None:
+        state["stones"][0] = np.uint64(0)
+        state["stones"][1] = np.uint64(0)
+        state["to_play"] = 0
+        state["num_moves"] = 0
+
+    def legal_actions(self, state: State, history: HashArray, mask: BoolArray) -> None:
+        occupied = state["stones"][0] | state["stones"][1]
+        for column in range(self.width):
+            top = np.uint64(1) << np.uint64(column * (self.height + 1) + self.height - 1)
+            mask[column] = (occupied & top) == np.uint64(0)
+
+    def step(self, state: State, action: int, history: HashArray) -> tuple[float, bool]:
+        player = int(state["to_play"])
+        occupied = state["stones"][0] | state["stones"][1]
+        shift = np.uint64(action * (self.height + 1))
+        column = np.uint64((1 << self.height) - 1) << shift
+        # Adding the column's lowest bit to its occupied bits carries into the lowest empty one.
+        drop = ((occupied & column) + (np.uint64(1) << shift)) & column
+        own = state["stones"][player] | drop
+        state["stones"][player] = own
+        state["to_play"] = 1 - player
+        num_moves = int(state["num_moves"]) + 1
+        state["num_moves"] = num_moves
+        if self.has_four(own):
+            return 1.0, True
+        return 0.0, num_moves == self.max_num_moves
+
+    def has_four(self, stones: np.uint64) -> bool:
+        """Whether a bitboard holds four in a row."""
+        fours = np.uint64(0)
+        for direction in (1, self.height, self.height + 1, self.height + 2):  # up, diagonals and sideways
+            pairs = stones & (stones >> np.uint64(direction))
+            fours |= pairs & (pairs >> np.uint64(2 * direction))
+        return bool(fours != np.uint64(0))
+
+    def observe(self, state: State, observation: FloatArray) -> None:
+        player = int(state["to_play"])
+        for plane in range(2):
+            stones = state["stones"][player if plane == 0 else 1 - player]
+            for column in range(self.width):
+                for row in range(self.height):
+                    bit = np.uint64(column * (self.height + 1) + self.height - 1 - row)
+                    observation[plane, row, column] = (stones >> bit) & np.uint64(1)
+
+    def hash(self, state: State) -> np.uint64:
+        # The key of Fhourstones: own stones plus a mask whose top bit marks each column's height. Then a multiply-xor
+        # finaliser (splitmix64's), since tables index by the low bits. It maps no key but 0 to 0, and no key is 0.
+        stones = state["stones"]
+        bottom = np.uint64(0)
+        for column in range(self.width):
+            bottom |= np.uint64(1) << np.uint64(column * (self.height + 1))
+        key = stones[int(state["to_play"])] + (stones[0] | stones[1]) + bottom
+        key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return np.uint64(key ^ (key >> np.uint64(31)))
+
+    def action_cells(self) -> IndexArray:
+        return np.array([(0, 0, column) for column in range(self.width)])
+
+    def symmetries(self) -> tuple[Symmetry, ...]:
+        board = np.arange(self.height * self.width).reshape(self.height, self.width)
+        columns = np.arange(self.width)
+        return Symmetry(board.ravel(), columns), Symmetry(board[:, ::-1].ravel(), columns[::-1].copy())
+
+    def to_text(self, state: State) -> str:
+        first, second = (int(stones) for stones in state["stones"])
+
+        def cell(row: int, column: int) -> str:
+            bit = column * (self.height + 1) + row
+            return ".XO"[(first >> bit & 1) + 2 * (second >> bit & 1)]
+
+        rows = [[cell(row, column) for column in range(self.width)] for row in reversed(range(self.height))]
+        return "\n".join(" ".join(line) for line in [*rows, map(self.action_to_text, range(self.width))])
+
+    def action_to_text(self, action: int) -> str:
+        return str(action + 1)
+
+    def text_to_action(self, text: str) -> int:
+        columns = [self.action_to_text(action) for action in range(self.width)]
+        if text not in columns:
+            raise ValueError(f"{text!r} is no column: columns are 1 to {self.width}")
+        return columns.index(text)

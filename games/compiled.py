@@ -1,0 +1,199 @@
+"""How the methods of a `Game` become numba kernels. The only clever file; nobody adding a game reads it.
+
+A game instance is passed to a kernel like any argument. Its numba type carries the instance itself, so that
+`game.step(state, action, history)` inside a kernel finds the class's own Python method, compiles it for this very
+type, and reads `self.width` as a constant. Two instances of one class with the same constants share a type.
+
+numba's on-disk cache does not notice an edited callee in another file. The cache folder is therefore named by a
+digest of every source file that kernels are made of (`games/` and `rl/search/`): any edit starts an empty folder.
+A game from anywhere else brings the digest of its own file in its type's name.
+
+Under NUMBA_DISABLE_JIT=1 nothing here compiles and kernels run as plain Python on the same records.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import pickle
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import numba
+import numpy as np
+from numba.core import types
+from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.extending import (
+    NativeValue,
+    lower_getattr_generic,
+    models,
+    overload_method,
+    register_model,
+    typeof_impl,
+    unbox,
+)
+
+from games.base import Game
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+_ROOT = Path(__file__).resolve().parent.parent
+_KEPT_CACHES = 4
+
+
+def source_digest() -> str:
+    """Hex digest of all sources that compiled kernels are made of, and of what compiles them."""
+    digest = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
+    for path in sorted([*_ROOT.glob("games/**/*.py"), *_ROOT.glob("rl/search/**/*.py")]):
+        digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _cache_directory() -> Path | None:
+    """A writable folder for this digest, or None when there is none: kernels then compile at each start."""
+    asked = numba.config.CACHE_DIR
+    home = Path(os.path.expanduser("~"), ".cache", "keima")  # stays relative where nobody knows a home
+    temporary = Path(tempfile.gettempdir(), f"keima-{os.getuid()}")
+    for parent in [Path(asked)] if asked else [path for path in (home, temporary) if path.is_absolute()]:
+        directory = parent / f"kernels-{source_digest()}"
+        try:
+            # The cache holds pickles: a folder that somebody else could write is none.
+            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not asked and (parent.stat().st_uid != os.getuid() or parent.stat().st_mode & 0o022):
+                continue
+            directory.mkdir(exist_ok=True)
+            with tempfile.TemporaryFile(dir=directory):
+                pass
+            os.utime(directory)
+        except OSError:
+            continue
+        _forget_old_caches(parent)
+        return directory
+    return None
+
+
+def _forget_old_caches(parent: Path) -> None:
+    """Keep the most recently used caches of `parent`: each edit of a kernel makes a new one."""
+    try:
+        old = sorted(parent.glob("kernels-*"), key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT_CACHES:]
+    except OSError:
+        return
+    for path in old:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+_CACHE = None if numba.config.DISABLE_JIT else _cache_directory()
+if _CACHE is not None:
+    numba.config.CACHE_DIR = str(_CACHE)
+
+
+def njit(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+    """`numba.njit` as every kernel here wants it: cached on disk, without the GIL, NumPy's division, no fastmath."""
+    compiled: Callable[_Parameters, _Result] = numba.njit(cache=_CACHE is not None, nogil=True, error_model="numpy")(
+        function
+    )
+    return compiled
+
+
+def inlined(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+    """As `njit`, for small functions on the hot path: LLVM is told to inline them into their callers."""
+    compiled: Callable[_Parameters, _Result] = numba.njit(
+        cache=_CACHE is not None, nogil=True, error_model="numpy", forceinline=True
+    )(function)
+    return compiled
+
+
+def _constants(game: Game) -> dict[str, Any]:
+    """The attributes that compiled methods may read: numbers and tuples of numbers."""
+
+    def is_constant(value: Any) -> bool:
+        if isinstance(value, tuple):
+            return len(value) > 0 and all(is_constant(part) for part in value)
+        return isinstance(value, (bool, int, float))
+
+    names = [name for name in dir(game) if not name.startswith("__")]
+    return {name: value for name in names if is_constant(value := getattr(game, name))}
+
+
+class GameType(types.Opaque):
+    """The compiled type of one game with its options."""
+
+    def __init__(self, game: Game) -> None:
+        self.game = game
+        self.constants = _constants(game)
+        source = Path(inspect.getfile(type(game)))
+        outside = "" if _ROOT in source.parents else hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+        fields = np.lib.format.dtype_to_descr(game.state_dtype)
+        super().__init__(name=f"{type(game).__module__}.{type(game).__qualname__}({self.constants},{fields}){outside}")
+
+    def __reduce__(self) -> Any:
+        # numba's cache index compares unpickled types: they must be this class's.
+        return _restore_type, (pickle.dumps(self.game), self.name)
+
+
+_TYPES: dict[int, tuple[Game, GameType]] = {}
+_TYPE_CLASSES: dict[type[Game], type[GameType]] = {}
+
+
+@typeof_impl.register(Game)
+def _typeof_game(game: Game, context: Any) -> GameType:
+    """The type of a game passed to a kernel. Remembered by identity, for it is asked at every call."""
+    known = _TYPES.get(id(game))
+    if known is None:
+        known = _TYPES[id(game)] = (game, _type_class(type(game))(game))
+    return known[1]
+
+
+def _restore_type(pickled: bytes, name: str) -> types.Type:
+    """The type `name` of the cache's index; where its game is gone or has changed since, one that matches no game."""
+    try:
+        game = pickle.loads(pickled)
+    except Exception:  # a module that has gone, an attribute that has moved, ...
+        return types.Opaque(name)
+    restored = _type_class(type(game))(game)
+    return restored if restored.name == name else types.Opaque(name)
+
+
+def _type_class(game_class: type[Game]) -> type[GameType]:
+    """The class of types for the games of one class, knowing its methods: what `game.step(...)` in a kernel means."""
+    if game_class not in _TYPE_CLASSES:
+        type_class = type(f"{game_class.__name__}Type", (GameType,), {})
+        register_model(type_class)(models.OpaqueModel)
+        for name, method in inspect.getmembers(game_class, inspect.isfunction):
+            if not name.startswith("__"):
+                _register_method(type_class, name, method)
+        _TYPE_CLASSES[game_class] = type_class
+    return _TYPE_CLASSES[game_class]
+
+
+def _register_method(type_class: type[GameType], name: str, method: Callable[..., Any]) -> None:
+    def find(*arguments: Any) -> Any:
+        return method
+
+    find.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]  # numba folds arguments by it
+    overload_method(type_class, name)(find)
+
+
+@unbox(GameType)
+def _unbox_game(typ: Any, value: Any, context: Any) -> NativeValue:
+    return NativeValue(context.context.get_dummy_value())
+
+
+@infer_getattr
+class _GameAttribute(AttributeTemplate):  # type: ignore[misc]
+    key = GameType
+
+    def generic_resolve(self, typ: GameType, name: str) -> Any:
+        if name in typ.constants:
+            return numba.typeof(typ.constants[name])
+        return None
+
+
+@lower_getattr_generic(GameType)
+def _lower_attribute(context: Any, builder: Any, typ: GameType, value: Any, name: str) -> Any:
+    constant = typ.constants[name]
+    return context.get_constant_generic(builder, numba.typeof(constant), constant)

@@ -1,0 +1,331 @@
+"""The learner: one step of gradient descent at a time on samples of the replay window.
+
+It owns the network being trained, its optimizer, and an exponential moving average (EMA) of its weights, which is
+what plays. A step whose loss or gradient is not finite changes nothing but a count; three of them in a row go back to
+the last weights that are known to have given a finite loss and gradient.
+
+After its initialisation, which is drawn from `seed`, nothing here is random: the same batches give the same bytes.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from games.base import Game
+from rl.errors import UserError
+from rl.folded import inference_dtype
+from rl.losses import Inputs, Losses, TrainingBatch, losses_of, measurements, value_targets
+from rl.network import CategoricalHead, Network, NetworkConfig, NetworkShape
+
+BAD_STEPS_BEFORE_ROLLBACK = 3
+ROLLBACKS_BEFORE_GIVING_UP = 10
+SNAPSHOT_INTERVAL = 100
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    """How the network is trained."""
+
+    batch_size: int = 256
+    """Positions a step."""
+    learning_rate: float = 2e-3
+    """Peak learning rate of AdamW (Loshchilov and Hutter, 1711.05101), reached after the warm-up."""
+    warmup_steps: int = 200
+    """Steps over which the learning rate rises linearly from 0."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay of convolution and linear weights; norms and biases have none."""
+    gradient_clip: float = 1.0
+    """Gradients with a larger norm are scaled down to it."""
+    ema_decay: float = 0.999
+    """Share of the old average kept a step; the first steps keep less, lest the initial weights linger."""
+    value_loss_weight: float = 1.0
+    """Weight of the value loss; the policy loss has 1."""
+    root_value_weight: float = 0.5
+    """Share of the search's root value in the value target; the game's outcome has the rest."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What convolutions compute in; weights stay float32. `auto`: bfloat16 where the machine multiplies it itself."""
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise UserError(f"learner batch size must be at least 1, not {self.batch_size}")
+        for name in ("learning_rate", "gradient_clip"):
+            if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
+                raise UserError(f"learner {name.replace('_', ' ')} must be positive, not {getattr(self, name)}")
+        for name in ("warmup_steps", "weight_decay", "value_loss_weight"):
+            if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
+                raise UserError(f"learner {name.replace('_', ' ')} must not be negative, but is {getattr(self, name)}")
+        if not 0 <= self.ema_decay < 1:
+            raise UserError(f"learner ema decay must be at least 0 and below 1, not {self.ema_decay}")
+        if not 0 <= self.root_value_weight <= 1:
+            raise UserError(f"learner root value weight must be from 0 to 1, not {self.root_value_weight}")
+
+
+class LearnerState(NamedTuple):
+    """Everything that a later learner needs to go on as if nothing had happened."""
+
+    tensors: dict[str, dict[str, Tensor]]
+    """Under `model`, `ema` and `optimizer`: contiguous copies on the CPU, safe to write out while training goes on."""
+    counters: dict[str, Any]
+    """Numbers for a JSON file."""
+
+
+class _Snapshot(NamedTuple):
+    tensors: dict[str, dict[str, Tensor]]
+    ema_updates: int
+
+
+class Learner:
+    """Trains one network. Not thread-safe; `state_dict` and `ema_state_dict` return copies that are."""
+
+    def __init__(
+        self,
+        game: Game,
+        network_config: NetworkConfig,
+        config: LearnerConfig,
+        seed: int,
+        *,
+        device: str = "cpu",
+        num_threads: int = 1,
+    ) -> None:
+        self.config = config
+        self.steps = 0
+        """Steps asked for, skipped ones included."""
+        self.skipped_steps = 0
+        """Steps that changed nothing, their loss or gradient not being finite."""
+        self.rollbacks = 0
+        self.learning_rate = 0.0
+        """Of the last step."""
+        self._progress = 0.0
+        self._ema_updates = 0
+        self._bad_steps = 0  # in a row
+        self._rollbacks_in_a_row = 0
+        self._device = torch.device(device)
+        self._num_threads = num_threads
+        self._symmetries = game.symmetries()
+        self._head = CategoricalHead()
+        if config.precision == "auto":
+            self._autocast = inference_dtype(self._device) == torch.bfloat16
+        else:
+            self._autocast = config.precision == "bfloat16"
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = Network(NetworkShape.of(game), network_config)
+        self._network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema_network: Network = copy.deepcopy(self._network).eval().requires_grad_(False)
+        """What plays, in evaluation mode."""
+        self._optimizer = torch.optim.AdamW(_parameter_groups(self._network, config.weight_decay), fused=True)
+        self._snapshot = self._take_snapshot()
+
+    # --- training ---------------------------------------------------------------------------------------------------
+
+    def set_progress(self, fraction: float) -> None:
+        """Say how much of the planned run is done, 0 to 1, by whatever it is planned in: the rate anneals with it."""
+        self._progress = min(max(fraction, 0.0), 1.0)
+
+    def train_step(self, batch: TrainingBatch) -> dict[str, float]:
+        """One step on a batch; returns its measurements by metric name, those of the batch as it was before the step.
+
+        Raises UserError when rolling back does not help.
+        """
+        torch.set_num_threads(self._num_threads)
+        self.steps += 1
+        self.learning_rate = self._scheduled_rate()
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.learning_rate
+        buffers = [buffer.clone() for buffer in self._network.buffers()]
+        self._optimizer.zero_grad(set_to_none=True)
+        losses = self._losses(self._network.train(), self._inputs(batch))
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self._network.parameters(), self.config.gradient_clip)
+        metrics = measurements(losses, "", {"learner/gradient_norm": norm})  # the step's one wait for the device
+        metrics["learner/learning_rate"] = self.learning_rate
+        if math.isfinite(metrics["loss/total"]) and math.isfinite(metrics["learner/gradient_norm"]):
+            if self.steps % SNAPSHOT_INTERVAL == 0:  # of weights that have just proved to be good
+                self._snapshot = self._take_snapshot()
+            self._bad_steps = self._rollbacks_in_a_row = 0
+            self._optimizer.step()
+            self._update_ema()
+        else:
+            self._skip(buffers)
+        return metrics
+
+    def evaluate(self, batch: TrainingBatch) -> dict[str, float]:
+        """Measurements of the averaged weights on a batch held out of training, by metric name (`holdout/...`).
+
+        The mean over all symmetries of the game, so that two evaluations of a batch differ by the weights alone.
+        """
+        torch.set_num_threads(self._num_threads)
+        inputs = self._inputs(batch)
+        results = []
+        with torch.inference_mode():
+            for view in self._views(inputs):
+                results.append(measurements(self._losses(self.ema_network, view), "holdout/", {}))
+        names = set.intersection(*(set(result) for result in results))
+        return {name: sum(result[name] for result in results) / len(results) for name in sorted(names)}
+
+    def ema_state_dict(self) -> dict[str, Tensor]:
+        """Copies of the averaged weights, contiguous float32 on the CPU: what the evaluator and agent files take."""
+        return {name: _exported(tensor) for name, tensor in self.ema_network.state_dict().items()}
+
+    # --- saving -----------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> LearnerState:
+        tensors = {
+            kind: {name: _exported(tensor) for name, tensor in entries.items()}
+            for kind, entries in self._live_tensors().items()
+        }
+        counters = {
+            "steps": self.steps,
+            "skipped_steps": self.skipped_steps,
+            "rollbacks": self.rollbacks,
+            "progress": self._progress,
+            "learning_rate": self.learning_rate,
+            "ema_updates": self._ema_updates,
+            "bad_steps": self._bad_steps,
+            "rollbacks_in_a_row": self._rollbacks_in_a_row,
+        }
+        return LearnerState(tensors, counters)
+
+    def load_state_dict(self, tensors: Mapping[str, Mapping[str, Tensor]], counters: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`. Raises UserError, and changes nothing, when it is of another network."""
+        self._check(tensors)
+        self._restore(tensors)
+        self.steps = int(counters["steps"])
+        self.skipped_steps = int(counters["skipped_steps"])
+        self.rollbacks = int(counters["rollbacks"])
+        self._progress = float(counters["progress"])
+        self.learning_rate = float(counters["learning_rate"])
+        self._ema_updates = int(counters["ema_updates"])
+        self._bad_steps = int(counters["bad_steps"])
+        self._rollbacks_in_a_row = int(counters["rollbacks_in_a_row"])
+        self._snapshot = self._take_snapshot()
+
+    # --- parts ------------------------------------------------------------------------------------------------------
+
+    def _scheduled_rate(self) -> float:
+        """Linear warm-up over steps, times half a cosine (Loshchilov and Hutter, 1608.03983) over progress."""
+        warmup = min(1.0, self.steps / self.config.warmup_steps) if self.config.warmup_steps else 1.0
+        return self.config.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * self._progress))
+
+    def _inputs(self, batch: TrainingBatch) -> Inputs:
+        def moved(array: np.ndarray[Any, Any]) -> Tensor:
+            return torch.from_numpy(array).to(self._device, non_blocking=True)
+
+        outcome = moved(batch.outcome)
+        value_target = value_targets(outcome, moved(batch.root_values), self.config.root_value_weight)
+        return Inputs(moved(batch.observations), moved(batch.legal), moved(batch.policy), outcome, value_target)
+
+    def _views(self, inputs: Inputs) -> Iterator[Inputs]:
+        """The batch as each symmetry shows it."""
+        for symmetry in self._symmetries:
+            cells = torch.from_numpy(symmetry.cells).to(self._device)
+            origins = torch.from_numpy(np.argsort(symmetry.actions)).to(self._device)  # new action -> original
+            yield inputs._replace(
+                observations=inputs.observations.flatten(2)[:, :, cells].view_as(inputs.observations),
+                legal=inputs.legal[:, origins],
+                policy=inputs.policy[:, origins],
+            )
+
+    def _losses(self, network: Network, inputs: Inputs) -> Losses:
+        observations = inputs.observations.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
+            output = network(observations)
+        return losses_of(output, inputs, self._head, self.config.value_loss_weight)
+
+    def _update_ema(self) -> None:
+        """Average weights and batch-norm statistics. The decay grows as (1 + t) / (10 + t) up to the configured one."""
+        decay = min(self.config.ema_decay, (1 + self._ema_updates) / (10 + self._ema_updates))
+        self._ema_updates += 1
+        averages, currents = [], []
+        with torch.no_grad():
+            pairs = zip(self.ema_network.state_dict().values(), self._network.state_dict().values(), strict=True)
+            for average, current in pairs:
+                if average.is_floating_point():
+                    averages.append(average)
+                    currents.append(current)
+                else:
+                    average.copy_(current)
+            torch._foreach_lerp_(averages, currents, 1 - decay)
+
+    def _skip(self, buffers: list[Tensor]) -> None:
+        """Undo what a forward pass alone has changed, and roll back after too many such steps in a row."""
+        self.skipped_steps += 1
+        self._bad_steps += 1
+        for buffer, before in zip(self._network.buffers(), buffers, strict=True):
+            buffer.copy_(before)
+        if self._bad_steps < BAD_STEPS_BEFORE_ROLLBACK:
+            return
+        self.rollbacks += 1
+        self._rollbacks_in_a_row += 1
+        self._bad_steps = 0
+        if self._rollbacks_in_a_row >= ROLLBACKS_BEFORE_GIVING_UP:
+            steps = ROLLBACKS_BEFORE_GIVING_UP * BAD_STEPS_BEFORE_ROLLBACK
+            raise UserError(
+                f"learning has failed: {steps} steps in a row had no finite loss; try a lower learning rate"
+            )
+        self._restore(self._snapshot.tensors)
+        self._ema_updates = self._snapshot.ema_updates
+
+    def _live_tensors(self) -> dict[str, dict[str, Tensor]]:
+        """All tensors of the state by kind and name, not copied. Optimizer entries are absent before the first step."""
+        optimizer = {}
+        for name, parameter in self._network.named_parameters():
+            for key, tensor in self._optimizer.state[parameter].items():
+                optimizer[f"{key}.{name}"] = tensor
+        return {"model": self._network.state_dict(), "ema": self.ema_network.state_dict(), "optimizer": optimizer}
+
+    def _take_snapshot(self) -> _Snapshot:
+        tensors = {
+            kind: {name: tensor.clone() for name, tensor in entries.items()}
+            for kind, entries in self._live_tensors().items()
+        }
+        return _Snapshot(tensors, self._ema_updates)
+
+    def _restore(self, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
+        with torch.no_grad():
+            for kind, network in (("model", self._network), ("ema", self.ema_network)):
+                for name, tensor in network.state_dict().items():
+                    tensor.copy_(tensors[kind][name])
+        self._optimizer.state.clear()
+        parameters = dict(self._network.named_parameters())
+        for entry, tensor in tensors["optimizer"].items():
+            key, name = entry.split(".", 1)
+            parameter = parameters[name]
+            # As its parameter is laid out in memory, which the fused step asks for; the step count is a scalar.
+            own = torch.empty_like(parameter, requires_grad=False) if tensor.dim() else torch.empty_like(tensor)
+            self._optimizer.state[parameter][key] = own.copy_(tensor)
+
+    def _check(self, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
+        shapes = {name: parameter.shape for name, parameter in self._network.named_parameters()}
+        if set(tensors) != {"model", "ema", "optimizer"}:
+            raise UserError(f"the checkpoint holds {sorted(tensors)}, not model, ema and optimizer")
+        for kind, network in (("model", self._network), ("ema", self.ema_network)):
+            own = {name: tensor.shape for name, tensor in network.state_dict().items()}
+            if {name: tensor.shape for name, tensor in tensors[kind].items()} != own:
+                raise UserError(f"the checkpoint's {kind} weights are of another network: names or shapes differ")
+        for entry, tensor in tensors["optimizer"].items():
+            name = entry.split(".", 1)[-1]
+            if name not in shapes or (tensor.dim() and tensor.shape != shapes[name]):
+                raise UserError(f"the checkpoint's optimizer state is of another network: {entry} does not fit")
+
+
+def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weights of convolutions and linear layers decay; norms and biases, which have one axis, do not."""
+    parameters = list(network.parameters())
+    return [
+        {"params": [parameter for parameter in parameters if parameter.dim() > 1], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in parameters if parameter.dim() <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _exported(tensor: Tensor) -> Tensor:
+    """A contiguous copy on the CPU, whatever the layout and device of the original."""
+    return tensor.detach().to("cpu", copy=True).contiguous()

@@ -1,0 +1,253 @@
+"""The policy/value network: a residual tower with global pooling and convolutional heads, for any game's shapes.
+
+Nothing in the weights depends on the size of the board: heads are convolutions and pooled features, logits are read
+at `Game.action_cells()`, and a mask plane says which cells of the canvas are the board. So one set of weights plays
+several board sizes, on canvases or on boards of their own.
+
+Global pooling and the board-size scaling follow KataGo (Wu 2019, arXiv 1902.10565, section 3.3 and appendix A); the
+tower is AlphaGo Zero's (Silver et al. 2017) with each block's pooled features added to what leaves the block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from games.base import Game
+from rl.errors import UserError
+
+NUM_OUTCOMES = 3
+"""Win, draw, loss for the player to move: the order of `NetworkOutput.value_logits`."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The size of the network. The defaults suit Connect Four on a CPU."""
+
+    blocks: int = 5
+    """Residual blocks of two 3x3 convolutions."""
+    channels: int = 64
+    """Channels of the tower. Multiples of 32 are fastest."""
+    policy_channels: int = 32
+    """Channels of the policy head."""
+    value_channels: int = 32
+    """Channels that the value head pools, besides the policy's."""
+    value_hidden: int = 64
+    """Width of the value head's hidden layer."""
+    pooling_interval: int = 3
+    """Every so many blocks, one adds pooled features to all cells (KataGo has them in about every third)."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 1:
+                raise UserError(f"the network's {name} is {value}; it must be at least 1")
+
+    def pools(self, block: int) -> bool:
+        """Whether block number `block`, from 0, has global pooling."""
+        return block % self.pooling_interval == self.pooling_interval - 1
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """What a network must know of a game: the shapes of its observations and actions."""
+
+    num_planes: int
+    """C of the observations."""
+    height: int
+    width: int
+    num_policy_planes: int
+    num_extra_actions: int
+    action_cells: tuple[tuple[int, int, int], ...]
+    """[num_actions] of (plane, row, column): where each action's logit is read; (-1, i, 0) is extra action i."""
+
+    @classmethod
+    def of(cls, game: Game) -> NetworkShape:
+        """The shape of `game`."""
+        num_planes, height, width = game.observation_shape
+        cells = tuple((int(plane), int(row), int(column)) for plane, row, column in game.action_cells())
+        return cls(num_planes, height, width, game.num_policy_planes, game.num_extra_actions, cells)
+
+    @property
+    def num_actions(self) -> int:
+        return len(self.action_cells)
+
+    def action_index(self) -> Tensor:
+        """[num_actions] int64: where each action lies in flattened [plane, row, column] with the extras after them."""
+        cells = self.height * self.width
+        return torch.tensor(
+            [
+                self.num_policy_planes * cells + row if plane < 0 else plane * cells + row * self.width + column
+                for plane, row, column in self.action_cells
+            ]
+        )
+
+
+class NetworkOutput(NamedTuple):
+    """What the network says of n positions."""
+
+    policy_logits: Tensor
+    """[n, num_actions], illegal actions not masked."""
+    value_logits: Tensor
+    """[n, 3] of win, draw, loss for the player to move."""
+
+
+def value_of(value_logits: Tensor) -> Tensor:
+    """[n] P(win) - P(loss) in [-1, 1], from `value_logits` [n, 3]."""
+    outcome = value_logits.float().softmax(1)
+    return outcome[:, 0] - outcome[:, 2]
+
+
+def pool_board(features: Tensor, area: Tensor) -> Tensor:
+    """[n, 3 * channels] from `features` [n, channels, H, W], which must be at least 0, and 0 off the board.
+
+    Their mean over the board of `area` cells ([n, 1] or [1, 1]), that mean scaled by the board's width, and their
+    maximum. KataGo, appendix A.1: the scale is (width - 14) / 10, its boards being 9 to 19 wide.
+    """
+    mean = features.sum((2, 3)) / area
+    return torch.cat((mean, mean * _width_scale(area), features.amax((2, 3))), 1)
+
+
+def fold_pooling(weight: Tensor, area: Tensor) -> Tensor:
+    """[out, 2 * channels] for sums and maxima, of `weight` [out, 3 * channels] for `pool_board`; `area` is [1, 1]."""
+    mean, scaled_mean, maximum = weight.chunk(3, 1)
+    return torch.cat(((mean + scaled_mean * _width_scale(area)) / area, maximum), 1)
+
+
+def _width_scale(area: Tensor) -> Tensor:
+    return (area.sqrt() - 14.0) / 10.0
+
+
+class MaskedBatchNorm(nn.BatchNorm2d):
+    """Batch norm whose statistics count only the cells where `mask` [n, 1, H, W] is 1."""
+
+    def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:
+        if mask is None or not self.training:
+            return super().forward(input)
+        assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+        features = input.float()
+        count = mask.sum()
+        mean = (features * mask).sum((0, 2, 3)) / count
+        centred = features - mean[:, None, None]
+        variance = (centred.square() * mask).sum((0, 2, 3)) / count
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(input.dtype)
+
+
+class NormedConvolution(nn.Module):
+    """A convolution that keeps the board's size, then batch norm. `fold_batch_norm` makes one convolution of it."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
+        self.norm = MaskedBatchNorm(out_channels)
+        nn.init.kaiming_normal_(self.convolution.weight, nonlinearity="relu")
+
+    def forward(self, features: Tensor, mask: Tensor | None) -> Tensor:
+        normed: Tensor = self.norm(self.convolution(features), mask)
+        return normed
+
+
+def _rectified(features: Tensor, mask: Tensor | None) -> Tensor:
+    """ReLU, and zero off the board, as a board of its own size is surrounded by the zeros of padding."""
+    rectified = functional.relu(features)
+    return rectified if mask is None else rectified * mask
+
+
+class ResidualBlock(nn.Module):
+    """relu(x + norm(conv(y)) [+ linear(pooled y)]) with y = relu(norm(conv(x)))."""
+
+    def __init__(self, channels: int, pools: bool) -> None:
+        super().__init__()
+        self.first = NormedConvolution(channels, channels, 3)
+        self.second = NormedConvolution(channels, channels, 3)
+        nn.init.zeros_(self.second.norm.weight)  # a block starts as the identity
+        self.pooling = nn.Linear(3 * channels, channels) if pools else None
+        if self.pooling is not None:
+            nn.init.zeros_(self.pooling.weight)
+            nn.init.zeros_(self.pooling.bias)
+
+    def forward(self, features: Tensor, mask: Tensor | None, area: Tensor) -> Tensor:
+        inner = _rectified(self.first(features, mask), mask)
+        outer = features + self.second(inner, mask)
+        if self.pooling is not None:
+            outer = outer + self.pooling(pool_board(inner, area))[:, :, None, None]
+        return _rectified(outer, mask)
+
+
+class Network(nn.Module):
+    """Observations in, policy and value logits out. Rows see each other only through batch norm in training."""
+
+    def __init__(self, shape: NetworkShape, config: NetworkConfig) -> None:
+        super().__init__()
+        self.shape, self.config = shape, config
+        head_channels = config.policy_channels + config.value_channels
+        self.stem = NormedConvolution(shape.num_planes + 1, config.channels, 3)  # the mask is a plane of the input
+        self.blocks = nn.ModuleList(ResidualBlock(config.channels, config.pools(i)) for i in range(config.blocks))
+        self.head = NormedConvolution(config.channels, head_channels, 1)
+        # One layer reads the pooled features for both heads: the policy's bias and the value's hidden layer.
+        self.head_pooling = nn.Linear(3 * head_channels, config.policy_channels + config.value_hidden)
+        self.policy_planes = nn.Linear(config.policy_channels, shape.num_policy_planes)
+        self.outcomes = nn.Linear(config.value_hidden, NUM_OUTCOMES)
+        extras = shape.num_extra_actions
+        self.extra_actions = nn.Linear(config.value_hidden, extras) if extras else None
+        for layer in (self.policy_planes, self.outcomes):
+            nn.init.normal_(layer.weight, std=0.01)  # starts near a uniform policy and a value of 0
+            nn.init.zeros_(layer.bias)
+        self.register_buffer("action_index", shape.action_index(), persistent=False)
+
+    def forward(self, observations: Tensor, mask: Tensor | None = None) -> NetworkOutput:
+        """Evaluate `observations` [n, C, H, W] float32.
+
+        `mask` [n, 1, H, W] float32 is 1 on the board and 0 beside it; None is a board that fills the canvas, with the
+        same result as all ones. What the observations hold beside the board changes nothing.
+        """
+        if mask is None:
+            area = observations.new_full((1, 1), observations.shape[2] * observations.shape[3])
+            planes = torch.cat((observations, torch.ones_like(observations[:, :1])), 1)
+        else:
+            area = mask.sum((2, 3))
+            planes = torch.cat((observations * mask, mask), 1)
+        features = _rectified(self.stem(planes, mask), mask)
+        for block in self.blocks:
+            features = block(features, mask, area)
+        head = _rectified(self.head(features, mask), mask)
+        policy_bias, hidden = self.head_pooling(pool_board(head, area)).split(
+            (self.config.policy_channels, self.config.value_hidden), 1
+        )
+        hidden = functional.relu(hidden)
+        policy = functional.relu(head[:, : self.config.policy_channels] + policy_bias[:, :, None, None])
+        policy_logits = self.policy_planes(policy.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).flatten(1)
+        if self.extra_actions is not None:
+            policy_logits = torch.cat((policy_logits, self.extra_actions(hidden)), 1)
+        assert isinstance(self.action_index, Tensor)
+        return NetworkOutput(policy_logits.index_select(1, self.action_index), self.outcomes(hidden))
+
+
+class CategoricalHead:
+    """Actions that are numbers: the policy is a softmax over the legal ones.
+
+    The policy loss is `-(weights * head.log_prob(...)).sum(-1)`; a Gaussian head over sampled actions has the same
+    method, and no loss changes.
+    """
+
+    def log_prob(self, policy_logits: Tensor, legal: Tensor) -> Tensor:
+        """[n, num_actions] float32 log probabilities, from logits and a mask (True = legal) of the same shape.
+
+        Illegal actions have -1e30, not -inf, so that a weight of 0 makes a loss of 0 of them and not NaN.
+        """
+        return policy_logits.float().masked_fill(~legal, -1e30).log_softmax(-1)
+
+
+def fold_batch_norm(state: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
+    """(weight, bias) of the one convolution that equals `NormedConvolution` `name` of a Network in evaluation."""
+    scale = state[f"{name}.norm.weight"] * (state[f"{name}.norm.running_var"] + nn.BatchNorm2d(1).eps).rsqrt()
+    bias = state[f"{name}.norm.bias"] - state[f"{name}.norm.running_mean"] * scale
+    return state[f"{name}.convolution.weight"] * scale[:, None, None, None], bias

@@ -1,0 +1,1 @@
+"""Text in, text out, over an agent and a game."""

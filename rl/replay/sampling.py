@@ -1,0 +1,123 @@
+"""The kernels that turn recorded games back into training positions.
+
+All compiled code of the replay is in this file: a kernel cached on disk notices edits of its own file only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, StateArray
+from games.compiled import inlined, njit
+from rl.replay.records import WEIGHT_SUM
+from rl.search.random import random_bits
+
+
+@njit
+def fill_returns(steps: StateArray, discount: float, returns: FloatArray) -> None:
+    """What each position of one game came to, for its player to move: write `returns` [T] float32, from `steps` [T].
+
+    returns[t] = reward[t] + discount * (returns[t + 1], negated where `to_play` differs).
+    """
+    later = 0.0
+    for index in range(len(steps)):
+        ply = len(steps) - 1 - index
+        if index > 0 and steps[ply + 1]["to_play"] != steps[ply]["to_play"]:
+            later = -later
+        later = steps[ply]["reward"] + discount * later
+        returns[ply] = later
+
+
+@njit
+def fill_batch(
+    game: Game,
+    key: np.uint64,
+    newest_game: int,
+    positions: StateArray,
+    games: StateArray,
+    steps: StateArray,
+    targets: StateArray,
+    returns: FloatArray,
+    states: StateArray,
+    cells: IndexArray,
+    actions: IndexArray,
+    observations: FloatArray,
+    legal: BoolArray,
+    policy: FloatArray,
+    outcome: FloatArray,
+    root_values: FloatArray,
+    ages: IndexArray,
+) -> None:
+    """Draw n positions uniformly, with replacement, and rebuild each under a random symmetry.
+
+    `positions` [P], `games` [G], `steps` and `returns` [M], `targets` [K] and `states` [M] (of games that store
+    states, else empty) are the rows of a `Window`; `cells` [S, H*W] and `actions` [S, num_actions] its S symmetries.
+    Written: `observations` [n, C, H, W], `legal` and `policy` [n, num_actions], `outcome` [n, 3], `root_values` and
+    `ages` [n]. The draw is a function of `key`, row and P alone.
+    """
+    state = np.zeros(1, states.dtype)
+    planes = np.zeros(observations.shape[1:], np.float32)
+    mask = np.zeros(legal.shape[1], np.bool_)
+    history = np.zeros(game.max_num_moves + 1, np.uint64)
+    for row in range(len(observations)):
+        counter = np.uint64(2 * row)
+        position = positions[np.int64(random_bits(key, counter) % np.uint64(len(positions)))]
+        side = np.int64(random_bits(key, counter + np.uint64(1)) % np.uint64(len(cells)))
+        played = games[position["game"] - games[0]["game"]]
+        ply = position["ply"]
+        first_step = played["step"] - games[0]["step"]
+        first_target = played["target"] - games[0]["target"]
+        for before in range(ply):
+            first_target += steps[first_step + before]["num_targets"]
+        step = steps[first_step + ply]
+
+        num_past = _restore(game, state, history, steps, states, first_step, ply)
+        game.observe(state[0], planes)
+        game.legal_actions(state[0], history[:num_past], mask)
+        _write_planes(planes, cells[side], observations[row])
+        for action in range(len(mask)):
+            legal[row, actions[side, action]] = mask[action]
+            policy[row, action] = 0.0
+        for target in targets[first_target : first_target + step["num_targets"]]:
+            policy[row, actions[side, target["action"]]] = target["weight"] / float(WEIGHT_SUM)
+        _write_outcome(returns[first_step + ply], outcome[row])
+        root_values[row] = step["root_value"]
+        ages[row] = newest_game - played["number"]
+
+
+@njit
+def _restore(
+    game: Game, state: StateArray, history: HashArray, steps: StateArray, states: StateArray, first_step: int, ply: int
+) -> int:
+    """Write the position before step `ply` into `state` [1] and what led to it into `history`; returns its length."""
+    if game.stores_states:
+        state[0] = states[first_step + ply]
+        return 0
+    num_past = 0
+    game.reset(state[0])
+    for before in range(ply):
+        past = history[:num_past]
+        if game.uses_history:
+            history[num_past] = game.history_hash(state[0])
+            num_past += 1
+        game.step(state[0], int(steps[first_step + before]["action"]), past)
+    return num_past
+
+
+@njit
+def _write_planes(planes: FloatArray, cells: IndexArray, observation: FloatArray) -> None:
+    """Show in each cell of `observation` [C, H, W] the cell of `planes` that `cells` [H*W] names."""
+    width = planes.shape[2]
+    for plane in range(planes.shape[0]):
+        for cell in range(len(cells)):
+            source = cells[cell]
+            observation[plane, cell // width, cell % width] = planes[plane, source // width, source % width]
+
+
+@njit
+def _write_outcome(value: float, outcome: FloatArray) -> None:
+    """Split a return into win, draw and loss for the player to move: their expectation is the value, and one is 0."""
+    value = min(max(value, -1.0), 1.0)
+    outcome[0] = max(value, 0.0)
+    outcome[1] = 1.0 - abs(value)
+    outcome[2] = max(-value, 0.0)

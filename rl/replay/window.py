@@ -1,0 +1,194 @@
+"""The newest games, in memory, to sample training batches from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from games.base import BoolArray, FloatArray, Game, IndexArray
+from rl.replay.records import GameRecord, step_dtype, target_dtype
+from rl.replay.rows import RowQueue
+from rl.replay.sampling import fill_batch, fill_returns
+from rl.search.random import random_bits
+
+_HOLDOUT_KEY = np.uint64(0x686F6C646F7574)  # "holdout"
+_GAME_DTYPE = np.dtype([(name, np.int64) for name in ("game", "number", "step", "target", "num_positions")])
+"""A game held: how many were added before it, its number, the `RowQueue.end` of steps and of targets before it."""
+_POSITION_DTYPE = np.dtype([("game", np.int64), ("ply", np.int32)])
+"""A position that can be sampled: "game" as above."""
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """How many of the newest positions the learner samples from (KataGo, Wu 2019, arXiv:1902.10565, appendix C)."""
+
+    min_positions: int = 20_000
+    """c: the window is never asked to be smaller, in positions with a policy target (KataGo: 250,000)."""
+    growth_exponent: float = 0.75
+    """alpha: how the window grows with all positions ever played (KataGo: 0.75; 1 would be proportionally)."""
+    growth_scale: float = 0.4
+    """beta: the share of new positions that the window grows by when it has just begun to grow (KataGo: 0.4)."""
+    holdout_fraction: float = 0.02
+    """The share of games that are never trained on, to measure the loss with."""
+
+    def num_positions(self, total: int) -> int:
+        """The size of the window after `total` positions: c * (1 + beta * ((total / c)**alpha - 1) / alpha)."""
+        if total <= self.min_positions:
+            return self.min_positions
+        grown = ((total / self.min_positions) ** self.growth_exponent - 1) / self.growth_exponent
+        return int(self.min_positions * (1 + self.growth_scale * grown))
+
+
+class Batch(NamedTuple):
+    """n training positions."""
+
+    observations: FloatArray
+    """[n, C, H, W] float32, as the player to move sees them."""
+    legal: BoolArray
+    """[n, num_actions] bool, True = legal."""
+    policy: FloatArray
+    """[n, num_actions] float32, the search's policy; sums to 1, 0 where illegal."""
+    outcome: FloatArray
+    """[n, 3] float32: win, draw, loss for the player to move, as the game went on; sums to 1."""
+    root_values: FloatArray
+    """[n] float32: the search's value for the player to move."""
+    ages: IndexArray
+    """[n] int64: by how many game numbers the newest game in the window is ahead of the sampled one."""
+
+
+class Window:
+    """Holds whole games, the newest at the end; drops the oldest as `WindowConfig` says. One thread at a time.
+
+    What is sampled depends on the order of the games: games added by one `add_all` are put in the order of their
+    numbers, so it is the same whatever order they arrived in.
+    """
+
+    def __init__(self, game: Game, config: WindowConfig, *, earlier_positions: int = 0) -> None:
+        """`earlier_positions`: positions of the run that are counted, but whose games are no longer on disk."""
+        if game.action_dtype.shape != () or game.action_dtype.kind not in "iu":
+            raise TypeError(f"{game.name}: planes can be rebuilt only for games whose actions are integers")
+        self._game, self._config = game, config
+        self._games = RowQueue(_GAME_DTYPE)
+        self._steps = RowQueue(step_dtype(game))
+        self._returns = RowQueue(np.float32)
+        self._targets = RowQueue(target_dtype(game))
+        self._states = RowQueue(game.state_dtype)
+        self._positions, self._holdout = RowQueue(_POSITION_DTYPE), RowQueue(_POSITION_DTYPE)
+        symmetries = game.symmetries()
+        self._cells = np.array([symmetry.cells for symmetry in symmetries], np.int64)
+        self._actions = np.array([symmetry.actions for symmetry in symmetries], np.int64)
+        self.total_positions = earlier_positions
+        """Positions with a policy target of all games ever added, and earlier ones."""
+        self.newest_game = -1
+        """The highest game number ever added."""
+
+    @property
+    def num_games(self) -> int:
+        """Games held, those held out included."""
+        return len(self._games)
+
+    @property
+    def num_positions(self) -> int:
+        """Positions to train on."""
+        return len(self._positions)
+
+    @property
+    def num_holdout_positions(self) -> int:
+        """Positions held out."""
+        return len(self._holdout)
+
+    @property
+    def oldest_game(self) -> int:
+        """The lowest game number held: no game below it is needed again. One above the newest where none is held."""
+        return int(self._games.rows["number"].min()) if len(self._games) else self.newest_game + 1
+
+    def add_all(self, records: Iterable[GameRecord]) -> None:
+        """Add games in the order of their numbers."""
+        for record in sorted(records, key=lambda record: record.game_number):
+            self.add(record)
+
+    def add(self, record: GameRecord) -> None:
+        """Add a game behind all others, and drop the oldest ones that the window no longer needs."""
+        returns = np.zeros(len(record.steps), np.float32)
+        fill_returns(record.steps, self._game.discount, returns)
+        plies = np.flatnonzero(record.steps["is_target"])
+        positions = np.zeros(len(plies), _POSITION_DTYPE)
+        positions["game"], positions["ply"] = self._games.end, plies
+        played = (self._games.end, record.game_number, self._steps.end, self._targets.end, len(plies))
+        self._games.append(np.array([played], _GAME_DTYPE))
+        self._steps.append(record.steps)
+        self._returns.append(returns)
+        self._targets.append(record.targets)
+        if self._game.stores_states:
+            self._states.append(record.steps["state"])
+        self._queue_of(record.game_number).append(positions)
+        self.total_positions += len(plies)
+        self.newest_game = max(self.newest_game, record.game_number)
+        self._drop_old()
+
+    def is_held_out(self, game_number: int) -> bool:
+        """Whether a game is never trained on: a function of its number alone."""
+        share = int(random_bits(_HOLDOUT_KEY, np.uint64(game_number))) / 2.0**64
+        return share < self._config.holdout_fraction
+
+    def sample(self, batch_size: int, key: int) -> Batch:
+        """Draw positions uniformly, with replacement, from all positions to train on.
+
+        A function of `key` (below 2**64) and of the games held. Raises ValueError when there are none.
+        """
+        return self._sample(self._positions, batch_size, key)
+
+    def sample_holdout(self, batch_size: int, key: int) -> Batch:
+        """As `sample`, from the games that are never trained on."""
+        return self._sample(self._holdout, batch_size, key)
+
+    def _sample(self, positions: RowQueue, batch_size: int, key: int) -> Batch:
+        if len(positions) == 0:
+            raise ValueError("there are no positions to sample")
+        game = self._game
+        batch = Batch(
+            np.empty((batch_size, *game.observation_shape), np.float32),
+            np.empty((batch_size, game.num_actions), np.bool_),
+            np.empty((batch_size, game.num_actions), np.float32),
+            np.empty((batch_size, 3), np.float32),
+            np.empty(batch_size, np.float32),
+            np.empty(batch_size, np.int64),
+        )
+        fill_batch(
+            game,
+            np.uint64(key),
+            self.newest_game,
+            positions.rows,
+            self._games.rows,
+            self._steps.rows,
+            self._targets.rows,
+            self._returns.rows,
+            self._states.rows,
+            self._cells,
+            self._actions,
+            *batch,
+        )
+        return batch
+
+    def _queue_of(self, game_number: int) -> RowQueue:
+        return self._holdout if self.is_held_out(game_number) else self._positions
+
+    def _drop_old(self) -> None:
+        """Drop the oldest games as long as the others alone fill the window."""
+        size = self._config.num_positions(self.total_positions)
+        while len(self._games) > 1:
+            oldest, following = self._games.rows[:2]
+            num_positions = int(oldest["num_positions"])
+            if len(self._positions) + len(self._holdout) - num_positions < size:
+                return
+            num_steps = int(following["step"] - oldest["step"])
+            self._steps.drop(num_steps)
+            self._returns.drop(num_steps)
+            if self._game.stores_states:
+                self._states.drop(num_steps)
+            self._targets.drop(int(following["target"] - oldest["target"]))
+            self._queue_of(int(oldest["number"])).drop(num_positions)
+            self._games.drop(1)

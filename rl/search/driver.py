@@ -1,0 +1,323 @@
+"""The wave driver: searches many trees at once against one evaluator, in groups that take turns at the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from games.base import FloatArray, Game, HashArray, IndexArray, StateArray
+from rl.search.cache import allocate_cache
+from rl.search.evaluation import Evaluator
+from rl.search.kernels import Settings
+from rl.search.roots import best_slot, root_policy, root_value
+from rl.search.tree import PROVEN_DRAW, ROOT, control_dtype, node_dtype
+from rl.search.waves import LEAF_DTYPE, absorb, begin, collect, reroot
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """How trees are searched."""
+
+    root: Literal["gumbel", "puct"] = "gumbel"
+    """Root policy: gumbel (sequential halving; strong with few simulations) or puct (for play with tree reuse)."""
+    c_puct: float = 1.25
+    """Exploration constant of PUCT (AlphaZero's c_init)."""
+    fpu_reduction: float = 0.2
+    """What an unvisited action's value is below its parent's, times sqrt(visited prior mass) (KataGo: 0.2)."""
+    root_fpu_reduction: float = 0.1
+    """The same at a PUCT root (KataGo: 0.1)."""
+    virtual_loss: float = 1.0
+    """What a pending leaf of a tree counts as lost, when several leaves of one tree are searched at once."""
+    c_visit: float = 50.0
+    """Gumbel: c_visit of sigma (Danihelka et al.: 50)."""
+    c_scale: float = 1.0
+    """Gumbel: c_scale of sigma, for values on [0, 1] (Danihelka et al.: 1 for board games)."""
+    max_considered: int = 16
+    """Gumbel: the most root actions that sequential halving starts with (Danihelka et al.: 16)."""
+    dirichlet_concentration: float = 10.83
+    """PUCT self-play: total concentration of the root noise, shared over the legal actions (KataGo: 10.83)."""
+    dirichlet_fraction: float = 0.25
+    """PUCT self-play: share of noise in the root's priors (AlphaZero: 0.25)."""
+
+    def settings(self) -> Settings:
+        """The numbers as kernels take them."""
+        return Settings(
+            gumbel=self.root == "gumbel",
+            c_puct=self.c_puct,
+            fpu_reduction=self.fpu_reduction,
+            root_fpu_reduction=self.root_fpu_reduction,
+            virtual_loss=self.virtual_loss,
+            c_visit=self.c_visit,
+            c_scale=self.c_scale,
+            max_considered=self.max_considered,
+            dirichlet_concentration=self.dirichlet_concentration,
+            dirichlet_fraction=self.dirichlet_fraction,
+        )
+
+
+class SearchResult(NamedTuple):
+    """What b searches found. Slot s < num_slots[i] of search i is the legal action actions[i, s]."""
+
+    num_slots: IndexArray
+    """[b] int64"""
+    actions: npt.NDArray[Any]
+    """[b, A] of the game's action_dtype"""
+    visit_counts: npt.NDArray[np.int32]
+    """[b, A]"""
+    priors: FloatArray
+    """[b, A] summing to 1 over the slots in use"""
+    policy: FloatArray
+    """[b, A] the improved policy that self-play learns, summing to 1 over the slots in use"""
+    values: FloatArray
+    """[b, A] mean return of each action for the root's player to move; +-1 or 0 where proven, NaN where unvisited"""
+    root_values: FloatArray
+    """[b] the search's value for the root's player to move"""
+    raw_values: FloatArray
+    """[b] the network's own"""
+    proofs: npt.NDArray[np.int16]
+    """[b] 0 unknown, d a win in d plies for the player to move, -d a loss in d plies, 32767 a draw"""
+    best_actions: npt.NDArray[Any]
+    """[b] of the game's action_dtype: what to play to win"""
+
+
+class Waves:
+    """The memory of B trees and the two halves of a wave, for one group of trees at a time.
+
+    A group holds as many trees as fill the evaluator's batch. With two groups or more, one is searched while the
+    other's batch is under evaluation, as a GPU wants it; one batch that holds all trees makes one group.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        settings: Settings,
+        num_trees: int,
+        max_simulations: int,
+        *,
+        leaves_per_tree: int = 1,
+        cache_entries: int = 0,
+    ) -> None:
+        self.game, self.settings = game, settings
+        self.num_trees, self.leaves_per_tree = num_trees, leaves_per_tree
+        max_history = game.max_num_moves if game.uses_history else 0
+        self.trees = np.zeros((num_trees, max_simulations + 1), node_dtype(game))
+        self.controls = np.zeros(num_trees, control_dtype(game, max_simulations, max_history))
+        self.cache = allocate_cache(game, cache_entries)
+        self.leaves = [np.zeros(0, LEAF_DTYPE)]
+        self._in_flight: dict[int, tuple[Evaluator, int, int]] = {}
+
+    def groups(self, evaluator: Evaluator) -> list[tuple[int, int]]:
+        """(first, last) trees of each group."""
+        size = max(1, evaluator.batch_size // self.leaves_per_tree)
+        starts = range(0, self.num_trees, size)
+        if len(self.leaves) != len(starts) or self.leaves[0].size != evaluator.batch_size:
+            self.leaves = [np.zeros(evaluator.batch_size, LEAF_DTYPE) for _ in starts]
+        return [(start, min(self.num_trees, start + size)) for start in starts]
+
+    def absorb(self, group: int) -> int:
+        """Take the network's answer for a group, if one is awaited, into its trees; returns how many rows it had."""
+        if group not in self._in_flight:
+            return 0
+        evaluator, ticket, num_rows = self._in_flight.pop(group)
+        answer = evaluator.collect(ticket)
+        absorb(
+            self.game,
+            self.trees,
+            self.controls,
+            self.settings,
+            self.cache,
+            self.leaves_per_tree,
+            num_rows,
+            self.leaves[group],
+            answer.prior_logits,
+            answer.values,
+        )
+        return num_rows
+
+    def collect(self, first: int, last: int, group: int, num_rows: int, observations: FloatArray, network_id: int) -> int:
+        """Descend the trees first..last-1 and append the leaves to evaluate; returns the new number of rows."""
+        return collect(
+            self.game,
+            self.trees,
+            self.controls,
+            self.settings,
+            self.cache,
+            np.uint64((network_id * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF),
+            first,
+            last,
+            self.leaves_per_tree,
+            num_rows,
+            self.leaves[group],
+            observations,
+        )
+
+    def submit(self, group: int, num_rows: int, evaluator: Evaluator) -> None:
+        """Send a group's rows to the network."""
+        if num_rows > 0:
+            self._in_flight[group] = (evaluator, evaluator.submit(num_rows), num_rows)
+
+    def begin(self, b: int, state: Any, budget: int, key: int, *, noisy: bool, history: HashArray | None = None) -> None:
+        """Start a fresh search in tree b."""
+        if history is not None and self.game.uses_history:
+            self.controls["history"][b, : history.size] = history
+            self.controls["history_length"][b] = history.size
+        begin(self.game, self.trees[b], self.controls[b], state, budget, np.uint64(key), noisy)
+
+    def drop(self) -> None:
+        """Wait for what is in flight and ignore it, and let all trees rest."""
+        for evaluator, ticket, _ in self._in_flight.values():
+            evaluator.collect(ticket)
+        self._in_flight.clear()
+        self.controls["budget"] = 0
+        self.controls["pending"] = 0
+
+    def forget(self) -> None:
+        """Empty the evaluation cache."""
+        self.cache["key"] = 0
+
+
+class Search:
+    """B trees searched together. Not thread-safe; it owns its trees and its cache."""
+
+    def __init__(
+        self,
+        game: Game,
+        config: SearchConfig,
+        num_trees: int,
+        max_simulations: int,
+        *,
+        leaves_per_tree: int = 1,
+        cache_entries: int = 0,
+        seed: int = 0,
+    ) -> None:
+        """Room for `num_trees` trees of `max_simulations` evaluations, several leaves of one tree at a time if asked."""
+        self.game, self.config, self._seed = game, config, seed
+        self._waves = Waves(
+            game,
+            config.settings(),
+            num_trees,
+            max_simulations,
+            leaves_per_tree=leaves_per_tree,
+            cache_entries=cache_entries,
+        )
+        self.max_simulations = max_simulations
+        self._num_searched = 0
+
+    @property
+    def trees(self) -> npt.NDArray[np.void]:
+        """[B, N] of `rl.search.tree.node_dtype`: the trees as they stand."""
+        return self._waves.trees
+
+    def run(
+        self,
+        evaluator: Evaluator,
+        states: StateArray,
+        num_simulations: int,
+        *,
+        histories: Sequence[HashArray] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> SearchResult:
+        """Search each of `states` [b <= B] from a fresh root with `num_simulations` evaluations, the root's own included.
+
+        1 is the bare policy. No noise. `histories[i]` [k] uint64 are the hashes before state i. `stop` is asked once a
+        wave. None of the states may have ended. Raises ValueError when there is no room.
+        """
+        if len(states) > self._waves.num_trees:
+            raise ValueError(f"{len(states)} states, but room for {self._waves.num_trees} trees")
+        for b, state in enumerate(states):
+            history = None if histories is None else histories[b]
+            self._waves.begin(b, state, 0, self._seed, noisy=False, history=history)
+        self._num_searched = len(states)
+        return self.continue_run(evaluator, num_simulations, stop=stop)
+
+    def continue_run(
+        self, evaluator: Evaluator, num_simulations: int, *, stop: Callable[[], bool] | None = None
+    ) -> SearchResult:
+        """Go on with the trees of the last `run` until each root has `num_simulations` evaluations in all."""
+        if num_simulations > self.max_simulations:
+            raise ValueError(f"{num_simulations} simulations, but room for {self.max_simulations}")
+        waves = self._waves
+        waves.controls["budget"] = 0
+        waves.controls["budget"][: self._num_searched] = num_simulations
+        busy = True
+        while busy:
+            busy = False
+            stopping = stop is not None and stop()
+            for group, (first, last) in enumerate(waves.groups(evaluator)):
+                waves.absorb(group)
+                if stopping:
+                    continue
+                rows = waves.collect(first, last, group, 0, evaluator.buffer(), evaluator.network_id)
+                waves.submit(group, rows, evaluator)
+                busy = busy or rows > 0
+        return self._result()
+
+    def advance(self, action: int) -> None:
+        """Play `action` in a single tree of a PUCT search: the child's subtree stays, compacted. The action must have been
+        searched; otherwise, or when the game ended there, raises ValueError (start afresh with `run`)."""
+        if self.config.root != "puct":
+            raise ValueError("only a PUCT search keeps its tree: Gumbel starts each move from a fresh root")
+        tree, control = self._waves.trees[0], self._waves.controls[0]
+        root = tree[ROOT]
+        found = np.flatnonzero(root["slot_actions"][: root["num_slots"]] == action)
+        child = int(root["children"][found[0]]) if found.size else -1
+        if child < 0 or tree[child]["terminated"] or tree[child]["node_visits"] == 0:
+            raise ValueError(f"action {action} has no subtree")
+        if self.game.uses_history:
+            control["history"][control["history_length"]] = self.game.history_hash(root["state"])
+            control["history_length"] += 1
+        reroot(tree, control, int(found[0]), np.zeros(tree.size, np.int32))
+        control["started"] = tree[ROOT]["node_visits"]
+
+    def principal_variation(self, b: int, action: int) -> list[int]:
+        """The line that the search of tree b expects after `action`, `action` first: most visited, proven results first."""
+        tree = self._waves.trees[b]
+        root = tree[ROOT]
+        line = [int(action)]
+        n = int(root["children"][int(np.flatnonzero(root["slot_actions"][: root["num_slots"]] == action)[0])])
+        while n >= 0 and tree[n]["num_slots"] > 0:
+            node = tree[n]
+            visits = np.where(node["lost"] != 0, -1, node["visit_counts"])[: node["num_slots"]]
+            if visits.max() <= 0:
+                break
+            slot = int(visits.argmax())
+            line.append(int(node["slot_actions"][slot]))
+            n = int(node["children"][slot])
+        return line
+
+    def _result(self) -> SearchResult:
+        waves, count = self._waves, self._num_searched
+        policy = np.zeros((count, self.game.num_slots), np.float32)
+        values, best = np.zeros(count, np.float32), np.zeros(count, np.int64)
+        for b in range(count):
+            tree, control = waves.trees[b], waves.controls[b]
+            if tree[ROOT]["num_slots"] > 0:
+                root_policy(tree, control, waves.settings, policy[b])
+                values[b] = root_value(tree)
+                best[b] = best_slot(tree, control, waves.settings)
+        roots = waves.trees[:count, ROOT]
+        num_slots = roots["num_slots"].astype(np.int64)
+        used = np.arange(self.game.num_slots) < num_slots[:, None]
+        visits = np.where(used, roots["visit_counts"], 0).astype(np.int32)
+        actions = roots["slot_actions"].copy()
+        return SearchResult(
+            num_slots=num_slots,
+            actions=actions,
+            visit_counts=visits,
+            priors=np.where(used, roots["priors"], 0).astype(np.float32),
+            policy=policy,
+            values=np.where(visits > 0, roots["value_sums"] / np.maximum(visits, 1), np.nan).astype(np.float32),
+            root_values=values,
+            raw_values=roots["raw_value"].copy(),
+            proofs=_plies(roots["proof"]),
+            best_actions=actions[np.arange(count), best],
+        )
+
+
+def _plies(proofs: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """From the tree's d + 1 to plies d; 0 and PROVEN_DRAW stay."""
+    return np.where((proofs == 0) | (proofs == PROVEN_DRAW), proofs, proofs - np.sign(proofs)).astype(np.int16)

@@ -1,0 +1,59 @@
+"""What the search asks of a network: batches of observations in, prior logits and values out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from games.base import FloatArray, Game
+
+
+class Evaluation(NamedTuple):
+    """The network's answer for the rows of one batch."""
+
+    prior_logits: FloatArray
+    """[rows, num_actions] float32, raw: illegal actions are masked when a node is expanded, not before."""
+    values: FloatArray
+    """[rows] float32 for the player to move, in the game's `value_bounds` (board games: P(win) - P(loss))."""
+
+
+class Evaluator(Protocol):
+    """Evaluates batches in the order they were submitted; at most two tickets are outstanding."""
+
+    batch_size: int
+    """The most rows of one `submit`."""
+    network_id: int
+    """Differs between different weights; part of every cache key."""
+
+    def buffer(self) -> FloatArray:
+        """[batch_size, C, H, W] float32 to write observations into; free until the next `submit`."""
+        ...
+
+    def submit(self, num_rows: int) -> int:
+        """Start evaluating the first `num_rows` of the buffer last given; returns a ticket."""
+        ...
+
+    def collect(self, ticket: int) -> Evaluation:
+        """Wait for a ticket. Its arrays stay valid until two further tickets have been submitted."""
+        ...
+
+
+class UniformEvaluator:
+    """Zero logits and value 0 everywhere: what is left is the search alone. For benchmarks, tests and untrained games."""
+
+    network_id = 0
+
+    def __init__(self, game: Game, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self._observations = np.zeros((batch_size, *game.observation_shape), np.float32)
+        self._evaluation = Evaluation(np.zeros((batch_size, game.num_actions), np.float32), np.zeros(batch_size, np.float32))
+
+    def buffer(self) -> FloatArray:
+        return self._observations
+
+    def submit(self, num_rows: int) -> int:
+        return num_rows
+
+    def collect(self, ticket: int) -> Evaluation:
+        return Evaluation(self._evaluation.prior_logits[:ticket], self._evaluation.values[:ticket])

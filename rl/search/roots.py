@@ -1,0 +1,203 @@
+"""What is special about the root: noise, Gumbel's sequential halving, and the policy that a search teaches.
+
+Gumbel: Danihelka, Guez, Schrittwieser and Silver 2022, "Policy improvement by planning with Gumbel". Section numbers
+below are that paper's. Below the root both variants descend by PUCT, which costs no softmax a node.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from games.base import FloatArray
+from games.compiled import inlined, njit
+from rl.search.kernels import Settings, node_value, proven_value, scaled, select_puct
+from rl.search.random import dirichlet, gumbel
+from rl.search.tree import PROVEN_DRAW, ROOT, Control, Tree
+
+_SMALLEST_PRIOR = 1e-30
+
+
+@njit
+def considered_visits(num_considered: int, num_simulations: int, out: npt.NDArray[np.int32]) -> None:
+    """Sequential halving (section 2, algorithm 2) as one table: simulation s chooses among root actions whose visit
+    count is `out[s]`. Of the considered actions, those with the best scores are visited again, half as many a round.
+    """
+    rounds = max(1, math.ceil(math.log2(num_considered))) if num_considered > 1 else 1
+    visits = np.zeros(max(1, num_considered), np.int64)
+    alive = max(1, num_considered)
+    filled = 0
+    while filled < num_simulations:
+        for _ in range(max(1, num_simulations // (rounds * alive))):
+            for index in range(alive):
+                if filled < num_simulations:
+                    out[filled] = visits[index]
+                    filled += 1
+                visits[index] += 1
+        alive = max(2, alive // 2) if num_considered > 1 else 1
+
+
+@njit
+def prepare_root(tree: Tree, control: Control, settings: Settings) -> None:
+    """Draw a freshly expanded root's noise and, for Gumbel, its table of considered visits."""
+    num_slots = int(tree[ROOT]["num_slots"])
+    for slot in range(num_slots):
+        control["root_logits"][slot] = math.log(max(float(tree[ROOT]["priors"][slot]), _SMALLEST_PRIOR))
+    if settings.gumbel:
+        for slot in range(num_slots):
+            control["gumbels"][slot] = gumbel(control["key"], np.uint64(slot)) if control["noisy"] else 0.0
+        budget = max(0, int(control["budget"]) - 1)
+        considered_visits(min(settings.max_considered, num_slots), budget, control["considered_visits"])
+    elif control["noisy"] and settings.dirichlet_fraction > 0.0:
+        noise = np.empty(num_slots, np.float32)
+        dirichlet(control["key"], settings.dirichlet_concentration / num_slots, noise)
+        for slot in range(num_slots):
+            prior = tree[ROOT]["priors"][slot]
+            tree[ROOT]["priors"][slot] = prior + settings.dirichlet_fraction * (noise[slot] - prior)
+
+
+@inlined
+def mixed_value(tree: Tree) -> float:
+    """v_mix (appendix D, equation 33): the network's value and the visited slots' mean Q, weighted by the prior."""
+    total_visits, mass, weighted = 0, 0.0, 0.0
+    for slot in range(tree[ROOT]["num_slots"]):
+        visits = tree[ROOT]["visit_counts"][slot]
+        if visits > 0:
+            total_visits += visits
+            prior = max(float(tree[ROOT]["priors"][slot]), _SMALLEST_PRIOR)
+            mass += prior
+            weighted += prior * tree[ROOT]["value_sums"][slot] / visits
+    raw_value = float(tree[ROOT]["raw_value"])
+    return raw_value if mass == 0.0 else (raw_value + total_visits * weighted / mass) / (1 + total_visits)
+
+
+@inlined
+def most_visits(tree: Tree) -> int:
+    """The largest visit count at the root."""
+    most = 0
+    for slot in range(tree[ROOT]["num_slots"]):
+        most = max(most, int(tree[ROOT]["visit_counts"][slot]))
+    return most
+
+
+@inlined
+def improved_logit(tree: Tree, control: Control, settings: Settings, slot: int, most: int, mixed: float) -> float:
+    """logits + sigma(completed Q) (sections 3 and 5, equation 8), Q on [0, 1]; unvisited slots take v_mix as Q."""
+    visits = tree[ROOT]["visit_counts"][slot]
+    value = tree[ROOT]["value_sums"][slot] / visits if visits > 0 else mixed
+    sigma = (settings.c_visit + most) * settings.c_scale * 0.5 * (1.0 + scaled(control, value))
+    return float(control["root_logits"][slot]) + sigma
+
+
+@inlined
+def select_gumbel(tree: Tree, control: Control, settings: Settings, wanted_visits: int) -> int:
+    """The root slot with the best gumbel + logit + sigma(Q) among those with `wanted_visits` visits and not yet lost.
+
+    When proofs have closed all of them, among all that are not lost; -1 when every slot is.
+    """
+    most, mixed = most_visits(tree), mixed_value(tree)
+    best, best_score, best_wanted = -1, -math.inf, False
+    for slot in range(tree[ROOT]["num_slots"]):
+        if tree[ROOT]["lost"][slot] != 0:
+            continue
+        wanted = tree[ROOT]["visit_counts"][slot] == wanted_visits
+        score = improved_logit(tree, control, settings, slot, most, mixed) + control["gumbels"][slot]
+        if best < 0 or (wanted and not best_wanted) or (wanted == best_wanted and score > best_score):
+            best, best_score, best_wanted = slot, score, wanted
+    return best
+
+
+@inlined
+def select_root(tree: Tree, control: Control, settings: Settings) -> int:
+    """The root slot that the next simulation descends into."""
+    if settings.gumbel:
+        table = control["considered_visits"]
+        simulation = min(int(control["started"]) - 1, table.size - 1)
+        return select_gumbel(tree, control, settings, int(table[simulation]))
+    return select_puct(tree[ROOT], control, settings.c_puct, settings.root_fpu_reduction)
+
+
+@njit
+def root_policy(tree: Tree, control: Control, settings: Settings, out: FloatArray) -> None:
+    """Write the policy that the search teaches into `out` [A], summing to 1 over the slots in use.
+
+    Gumbel: softmax of the improved logits (section 4, equation 11). PUCT: the visit counts. Proofs overrule both: all
+    weight on the shortest proven win, none on losing slots while another one is left, and in a lost position on the
+    longest defence.
+    """
+    num_slots = int(tree[ROOT]["num_slots"])
+    out[:] = 0.0
+    proof = int(tree[ROOT]["proof"])
+    if proof != 0 and best_proven_slot(tree) >= 0:
+        out[best_proven_slot(tree)] = 1.0
+        return
+    most, mixed = most_visits(tree), mixed_value(tree)
+    largest = -math.inf
+    for slot in range(num_slots):
+        if tree[ROOT]["lost"][slot] != 0:
+            out[slot] = -np.inf
+        elif settings.gumbel or most == 0:
+            out[slot] = improved_logit(tree, control, settings, slot, most, mixed)
+        else:
+            out[slot] = math.log(tree[ROOT]["visit_counts"][slot]) if tree[ROOT]["visit_counts"][slot] > 0 else -np.inf
+        largest = max(largest, float(out[slot]))
+    total = 0.0
+    for slot in range(num_slots):
+        out[slot] = math.exp(out[slot] - largest)
+        total += out[slot]
+    for slot in range(num_slots):
+        out[slot] /= total
+
+
+@njit
+def best_proven_slot(tree: Tree) -> int:
+    """The slot of a proven root to play: the shortest win, a draw, or the longest loss; -1 when no child is proven."""
+    best, best_rank = -1, -math.inf
+    for slot in range(tree[ROOT]["num_slots"]):
+        child = tree[ROOT]["children"][slot]
+        if child < 0 or tree[child]["proof"] == 0:
+            continue
+        rank = proof_rank(tree, child)
+        if rank > best_rank:
+            best, best_rank = slot, rank
+    return best
+
+
+@inlined
+def proof_rank(tree: Tree, child: int) -> float:
+    """Orders the root's proven children from the longest-lasting loss (least bad) to the quickest win (best)."""
+    proof = float(tree[child]["proof"])
+    if proof == PROVEN_DRAW:
+        return 0.0
+    if tree[child]["to_play"] != tree[ROOT]["to_play"]:
+        proof = -proof
+    return 1.0 / proof
+
+
+@njit
+def best_slot(tree: Tree, control: Control, settings: Settings) -> int:
+    """The slot to play: a proven result as above; else the most visited of those not lost, ties by the improved logit
+    plus the root's Gumbel variates (section 3: with noise this samples from the improved policy)."""
+    if tree[ROOT]["proof"] != 0:
+        proven = best_proven_slot(tree)
+        if proven >= 0:
+            return proven
+    most, mixed = most_visits(tree), mixed_value(tree)
+    best, best_visits, best_score = -1, -1, -math.inf
+    for slot in range(tree[ROOT]["num_slots"]):
+        if tree[ROOT]["lost"][slot] != 0:
+            continue
+        visits = int(tree[ROOT]["visit_counts"][slot])
+        score = improved_logit(tree, control, settings, slot, most, mixed) + control["gumbels"][slot]
+        if visits > best_visits or (visits == best_visits and score > best_score):
+            best, best_visits, best_score = slot, visits, score
+    return best
+
+
+@njit
+def root_value(tree: Tree) -> float:
+    """The search's value of the root for its player to move: the proven one, else the mean return."""
+    proof = int(tree[ROOT]["proof"])
+    return proven_value(proof) if proof != 0 else node_value(tree[ROOT])

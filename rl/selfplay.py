@@ -1,0 +1,376 @@
+"""Self-play: many games in lock-step, each move a search, all searches sharing the network's batches.
+
+Playout-cap randomisation (Wu 2019, arXiv 1902.10565, section 3.1): a fraction of the moves is searched fully and
+becomes training targets, the others are searched briefly to get the game over with. Games start from random openings
+of varied length, so that the network meets positions that good play would never reach.
+
+All randomness of a game comes from (run seed, game number): it plays the same in whichever worker and batch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from games.base import BoolArray, FloatArray, Game
+from games.compiled import inlined, njit
+from rl.errors import UserError
+from rl.replay.records import GameRecord, make_record, step_dtype
+from rl.search.driver import SearchConfig, Waves
+from rl.search.evaluation import Evaluator
+from rl.search.kernels import Settings
+from rl.search.random import below, random_bits, uniform
+from rl.search.roots import best_slot, root_policy, root_value
+from rl.search.tree import ROOT, Control
+from rl.search.waves import begin, wants_more
+
+_Records = npt.NDArray[np.void]
+_OPENING, _LENGTH, _SEARCH, _BUDGET = 1, 2, 3, 4  # what a game's random numbers are drawn for
+_OPENING_TRIES = 64
+
+
+@dataclass(frozen=True)
+class SelfplayConfig:
+    """How games are played for learning."""
+
+    games_per_worker: int = 256
+    """Games in lock-step in one process; the rows of a network batch."""
+    simulations: int = 64
+    """Network evaluations of a full search, whose move becomes a training target."""
+    fast_simulations: int = 16
+    """Network evaluations of a fast search, which only moves the game on."""
+    full_search_fraction: float = 0.25
+    """Share of the moves that are searched fully (KataGo: 0.25)."""
+    max_opening_plies: int = 16
+    """Games open with 0 to this many uniformly random plies, short openings more often than long ones."""
+    cache_entries: int = 1 << 18
+    """Positions whose evaluation each worker remembers; emptied by every new network."""
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """The search."""
+
+    def __post_init__(self) -> None:
+        if min(self.games_per_worker, self.simulations, self.fast_simulations) < 1:
+            raise UserError("games_per_worker, simulations and fast_simulations are at least 1")
+        if not 0 < self.full_search_fraction <= 1:
+            raise UserError("full_search_fraction is above 0 and at most 1")
+        if min(self.max_opening_plies, self.cache_entries) < 0:
+            raise UserError("max_opening_plies and cache_entries are at least 0")
+
+
+def place_dtype(game: Game) -> np.dtype[np.void]:
+    """A place at the table: one of the B games in progress."""
+    return np.dtype(
+        [
+            ("state", game.state_dtype),
+            ("game_number", np.int64),
+            ("key", np.uint64),  # of the game's random numbers
+            ("num_steps", np.int32),
+            ("active", np.int8),  # 1 while a game is in progress
+            ("full", np.int8),  # 1 when the search under way makes a training target
+        ],
+        align=True,
+    )
+
+
+@inlined
+def draw_key(place: Any, purpose: int) -> np.uint64:
+    """The key of this ply's random numbers for one purpose."""
+    return random_bits(place["key"], np.uint64(int(place["num_steps"]) * 8 + purpose))
+
+
+@inlined
+def record_step(place: Any, steps: _Records, action: int, is_target: bool, value: float, network_id: int) -> None:
+    """Note a move about to be played; its reward follows once it is known."""
+    step = steps[place["num_steps"]]
+    step["action"] = action
+    step["to_play"] = place["state"]["to_play"]
+    step["is_target"] = is_target
+    step["num_targets"] = 0
+    step["root_value"] = value
+    step["reward"] = 0.0
+    step["network_id"] = network_id
+
+
+@inlined
+def play_action(game: Game, place: Any, control: Control, steps: _Records, action: int) -> bool:
+    """Play the move that was just noted; returns whether the game ended."""
+    length = int(control["history_length"])
+    history = control["history"]
+    if game.uses_history:
+        position = game.history_hash(place["state"])
+        reward, terminated = game.step(place["state"], action, history[:length])
+        history[length] = position
+        control["history_length"] = length + 1
+    else:
+        reward, terminated = game.step(place["state"], action, history[:0])
+    steps[place["num_steps"]]["reward"] = reward
+    place["num_steps"] += 1
+    return bool(terminated)
+
+
+@inlined
+def count_legal(game: Game, place: Any, control: Control, mask: BoolArray) -> int:
+    """Write the legal actions of the position into `mask` [num_actions] and count them."""
+    length = int(control["history_length"]) if game.uses_history else 0
+    game.legal_actions(place["state"], control["history"][:length], mask)
+    count = 0
+    for action in range(game.num_actions):
+        count += mask[action]
+    return count
+
+
+@inlined
+def nth_legal(mask: BoolArray, index: int) -> int:
+    """The action of the index-th True in `mask`."""
+    for action in range(mask.size):
+        if mask[action]:
+            if index == 0:
+                return action
+            index -= 1
+    return -1
+
+
+@njit
+def open_game(game: Game, place: Any, control: Control, steps: _Records, max_plies: int, mask: BoolArray) -> None:
+    """Set up a game after a random opening that does not end it: 0 to `max_plies` uniformly random legal plies.
+
+    The number of plies is `max_plies` times the square of a uniform number. An opening that ends the game is drawn
+    again; after some tries the game starts from the first position.
+    """
+    for attempt in range(_OPENING_TRIES + 1):
+        game.reset(place["state"])
+        place["num_steps"] = 0
+        control["history_length"] = 0
+        share = uniform(random_bits(place["key"], np.uint64(_LENGTH)), np.uint64(attempt))
+        plies = int(share * share * (max_plies + 1)) if attempt < _OPENING_TRIES else 0
+        terminated = False
+        while place["num_steps"] < plies and not terminated:
+            bits = random_bits(draw_key(place, _OPENING), np.uint64(attempt))
+            action = nth_legal(mask, below(bits, count_legal(game, place, control, mask)))
+            record_step(place, steps, action, False, 0.0, 0)
+            terminated = play_action(game, place, control, steps, action)
+        if not terminated:
+            return
+
+
+@njit
+def start_search(
+    game: Game,
+    tree: _Records,
+    control: Control,
+    place: Any,
+    steps: _Records,
+    simulations: int,
+    fast_simulations: int,
+    full_search_fraction: float,
+    mask: BoolArray,
+) -> bool:
+    """Begin the search of the next move; moves without a choice are played at once. Returns whether the game ended."""
+    while count_legal(game, place, control, mask) == 1:
+        action = nth_legal(mask, 0)
+        record_step(place, steps, action, False, 0.0, 0)
+        if play_action(game, place, control, steps, action):
+            return True
+    full = uniform(draw_key(place, _BUDGET), np.uint64(0)) < full_search_fraction
+    place["full"] = 1 if full else 0
+    budget = simulations if full else fast_simulations
+    begin(game, tree, control, place["state"], budget, draw_key(place, _SEARCH), True)
+    return False
+
+
+@njit
+def advance(
+    game: Game,
+    trees: _Records,
+    controls: _Records,
+    settings: Settings,
+    places: _Records,
+    steps: _Records,
+    policies: FloatArray,
+    slot_actions: npt.NDArray[Any],
+    simulations: int,
+    fast_simulations: int,
+    full_search_fraction: float,
+    first: int,
+    last: int,
+    network_id: int,
+    finished: npt.NDArray[np.int64],
+) -> tuple[int, int]:
+    """Play the chosen move wherever a search is complete, and begin the next one.
+
+    Returns (moves played, games ended); the places of ended games are written to `finished`. `steps` [B, T] and, for
+    full searches, `policies` and `slot_actions` [B, T, A] take the record.
+    """
+    mask = np.empty(game.num_actions, np.bool_)
+    num_moves, num_finished = 0, 0
+    for b in range(first, last):
+        place, tree, control = places[b], trees[b], controls[b]
+        if place["active"] == 0 or control["pending"] > 0 or wants_more(tree, control):
+            continue
+        slot = best_slot(tree, control, settings)
+        action = int(tree[ROOT]["slot_actions"][slot])
+        ply = int(place["num_steps"])
+        record_step(place, steps[b], action, place["full"] == 1, root_value(tree), network_id)
+        if place["full"] == 1:
+            root_policy(tree, control, settings, policies[b, ply])
+            num_slots = int(tree[ROOT]["num_slots"])
+            steps[b, ply]["num_targets"] = num_slots
+            for index in range(num_slots):
+                slot_actions[b, ply, index] = tree[ROOT]["slot_actions"][index]
+        num_moves += 1
+        ended = play_action(game, place, control, steps[b], action)
+        if not ended:
+            ended = start_search(
+                game, tree, control, place, steps[b], simulations, fast_simulations, full_search_fraction, mask
+            )
+        if ended:
+            place["active"] = 0
+            finished[num_finished] = b
+            num_finished += 1
+    return num_moves, num_finished
+
+
+class Selfplay:
+    """B games in lock-step in one process. No global state; not thread-safe."""
+
+    def __init__(self, game: Game, config: SelfplayConfig, seed: int) -> None:
+        self.game, self.config = game, config
+        self._seed = np.uint64(seed)
+        num_games = config.games_per_worker
+        most = max(config.simulations, config.fast_simulations)
+        self.waves = Waves(game, config.search.settings(), num_games, most, cache_entries=config.cache_entries)
+        self._places = np.zeros(num_games, place_dtype(game))
+        self._steps = np.zeros((num_games, game.max_num_moves), step_dtype(game))
+        self._policies = np.zeros((num_games, game.max_num_moves, game.num_slots), np.float32)
+        self._slot_actions = np.zeros((num_games, game.max_num_moves, game.num_slots), game.action_dtype)
+        self._finished = np.zeros(num_games, np.int64)
+        self._mask = np.zeros(game.num_actions, np.bool_)
+        self._network_id = -1
+        self._counts: dict[str, float] = {}
+        self.take_counts()
+
+    @property
+    def num_active(self) -> int:
+        """Games in progress."""
+        return int(self._places["active"].sum())
+
+    def wave(self, evaluator: Evaluator, next_number: Callable[[], int | None]) -> list[GameRecord]:
+        """Play on until each group of games has asked the network once; returns the games that ended.
+
+        A free place asks `next_number()` for the number of its next game; None leaves it idle. The evaluator's weights
+        may change between waves: what is in flight then is still answered by the old ones.
+        """
+        if evaluator.network_id != self._network_id:
+            self._network_id = evaluator.network_id
+            self.waves.forget()
+        records: list[GameRecord] = []
+        for group, (first, last) in enumerate(self.waves.groups(evaluator)):
+            started = time.perf_counter()
+            self._counts["evaluations"] += self.waves.absorb(group)
+            waited = time.perf_counter()
+            self._counts["network_seconds"] += waited - started
+            rows = self._fill(first, last, group, evaluator.buffer(), evaluator.network_id, next_number, records)
+            searched = time.perf_counter()
+            self._counts["search_seconds"] += searched - waited
+            self.waves.submit(group, rows, evaluator)
+            self._counts["network_seconds"] += time.perf_counter() - searched
+        self._counts["waves"] += 1
+        return records
+
+    def _fill(
+        self,
+        first: int,
+        last: int,
+        group: int,
+        observations: FloatArray,
+        network_id: int,
+        next_number: Callable[[], int | None],
+        records: list[GameRecord],
+    ) -> int:
+        """Advance games first..last-1 until each waits for the network; returns the rows to evaluate."""
+        config, rows = self.config, 0
+        while True:
+            num_moves, num_finished = advance(
+                self.game,
+                self.waves.trees,
+                self.waves.controls,
+                self.waves.settings,
+                self._places,
+                self._steps,
+                self._policies,
+                self._slot_actions,
+                config.simulations,
+                config.fast_simulations,
+                config.full_search_fraction,
+                first,
+                last,
+                network_id,
+                self._finished,
+            )
+            self._counts["moves"] += num_moves
+            records += [self._record(int(b)) for b in self._finished[:num_finished]]
+            seated = self._seat(first, last, next_number)
+            rows = self.waves.collect(first, last, group, rows, observations, network_id)
+            if num_moves == 0 and seated == 0:
+                return rows
+
+    def _seat(self, first: int, last: int, next_number: Callable[[], int | None]) -> int:
+        """Start new games in the free places; returns how many."""
+        seated = 0
+        for b in first + np.flatnonzero(self._places["active"][first:last] == 0):
+            number = next_number()
+            if number is None:
+                break
+            place, control = self._places[b], self.waves.controls[b]
+            place["game_number"] = number
+            place["key"] = random_bits(self._seed, np.uint64(number))
+            place["active"] = 1
+            open_game(self.game, place, control, self._steps[b], self.config.max_opening_plies, self._mask)
+            start_search(
+                self.game,
+                self.waves.trees[b],
+                control,
+                place,
+                self._steps[b],
+                self.config.simulations,
+                self.config.fast_simulations,
+                self.config.full_search_fraction,
+                self._mask,
+            )
+            seated += 1
+        return seated
+
+    def _record(self, b: int) -> GameRecord:
+        """The record of the game that has just ended in place b."""
+        steps = self._steps[b, : int(self._places[b]["num_steps"])].copy()
+        policies = []
+        for ply in np.flatnonzero(steps["is_target"]):
+            used = int(steps[ply]["num_targets"])
+            policies.append((self._slot_actions[b, ply, :used], self._policies[b, ply, :used]))
+        return make_record(self.game, int(self._places[b]["game_number"]), steps, policies)
+
+    def abandon(self) -> list[int]:
+        """Drop the games in progress; returns their numbers."""
+        numbers = self._places["game_number"][self._places["active"] == 1].tolist()
+        self._places["active"] = 0
+        self.waves.drop()
+        return [int(number) for number in numbers]
+
+    def take_counts(self) -> dict[str, float]:
+        """What happened since the last call: moves, simulations, evaluations, cache_hits, known_leaves, waves,
+        network_seconds, search_seconds."""
+        controls = self.waves.controls
+        counts = self._counts
+        counts["simulations"] = float(controls["num_simulations"].sum())
+        counts["cache_hits"] = float(controls["num_cache_hits"].sum())
+        counts["known_leaves"] = float(controls["num_known_leaves"].sum())
+        for name in ("num_simulations", "num_cache_hits", "num_known_leaves"):
+            controls[name] = 0
+        names = ("moves", "evaluations", "waves", "network_seconds", "search_seconds")
+        self._counts = dict.fromkeys(names, 0.0)
+        return counts

@@ -1,0 +1,245 @@
+"""Measuring a network while the run goes on: against solved positions, and in matches against others.
+
+The work is done in a process of its own, so that playing and learning go on meanwhile and it can be dropped at any
+moment. Nothing depends on its answer but the metrics and which agent is exported: the newest network always plays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import connection
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from games.base import FloatArray, Game, StateArray, TruthPosition
+from rl.agent_file import load_agent
+from rl.elo import Pairing
+from rl.evaluator import TorchEvaluator
+from rl.match import play_match
+from rl.players import AgentPlayer, Player, make_player
+from rl.search.driver import Search, SearchConfig
+from rl.search.evaluation import Evaluator
+from rl.train.processes import Child, Failed
+
+_TREES = 64
+"""Positions and games that are searched together."""
+_BEAT_SECONDS = 1.0
+
+
+class Opponent(NamedTuple):
+    """Somebody to play against."""
+
+    name: str
+    """On the ladder."""
+    spec: str
+    """As `rl.players.make_player` takes it."""
+    games: int
+
+
+class EvaluationRequest(NamedTuple):
+    """What is to be measured."""
+
+    step: int
+    """Learner steps of the network."""
+    name: str
+    """The network's on the ladder."""
+    network: Path
+    opponents: tuple[Opponent, ...]
+    references: tuple[tuple[Opponent, Opponent], ...]
+    """Games between fixed players, which tie the ladder together; the first one's number of games counts."""
+    simulations: int
+    positions: int
+    """The most solved positions to ask."""
+    seed: int
+    num_threads: int
+
+
+class EvaluationResult(NamedTuple):
+    """What came out."""
+
+    request: EvaluationRequest
+    scalars: dict[str, float]
+    """By metric name."""
+    pairings: tuple[Pairing, ...]
+    cpu_seconds: float
+    """What it cost."""
+
+
+class Beat(NamedTuple):
+    """A sign of life."""
+
+
+@dataclass(frozen=True)
+class TruthScore:
+    """How well solved positions were answered."""
+
+    accuracy: float
+    """Share of positions whose chosen move keeps the result."""
+    value_error: float
+    """Mean distance of the network's own value from the position's, which is -1, 0 or 1."""
+
+
+def states_of(game: Game, positions: tuple[TruthPosition, ...]) -> StateArray:
+    """[n] the states of solved positions."""
+    states = np.zeros(len(positions), game.state_dtype)
+    history = np.zeros(game.max_num_moves, np.uint64)
+    for state, position in zip(states, positions, strict=True):
+        game.reset(state)
+        for ply, action in enumerate(position.moves):
+            history[ply] = game.history_hash(state) if game.uses_history else 0
+            game.step(state, action, history[:ply])
+    return states
+
+
+def spread(positions: tuple[TruthPosition, ...], most: int) -> tuple[TruthPosition, ...]:
+    """At most `most` of `positions`, evenly spaced."""
+    stride = -(-len(positions) // most)
+    return positions[::stride] if positions else positions
+
+
+def score_on_truth(
+    game: Game,
+    evaluator: Evaluator,
+    positions: tuple[TruthPosition, ...],
+    num_simulations: int,
+    stop: Callable[[], bool] | None = None,
+) -> TruthScore:
+    """Choose a move in each of the positions (at least one) with `num_simulations`, 1 being the bare policy."""
+    search = Search(game, SearchConfig(), min(_TREES, len(positions)), num_simulations)
+    states = states_of(game, positions)
+    kept = 0
+    error = 0.0
+    for first in range(0, len(positions), _TREES):
+        part = positions[first : first + _TREES]
+        result = search.run(evaluator, states[first : first + _TREES], num_simulations, stop=stop)
+        for index, position in enumerate(part):
+            values: FloatArray = np.array(position.action_values, np.float32)
+            best = float(np.nanmax(values))
+            kept += bool(values[int(result.best_actions[index])] == best)
+            error += abs(float(result.raw_values[index]) - best)
+    return TruthScore(kept / len(positions), error / len(positions))
+
+
+def evaluate(game: Game, request: EvaluationRequest, device: str, beat: Callable[[], None]) -> EvaluationResult:
+    """Do what is asked. `beat` is called again and again, as a sign of life."""
+
+    def poll() -> bool:
+        beat()
+        return False
+
+    begun = time.process_time()
+    evaluator = _evaluator(game, request.network, request.step, device, request.num_threads)
+    scalars: dict[str, float] = {}
+    if positions := spread(game.truth_positions(), request.positions):
+        policy = score_on_truth(game, evaluator, positions, 1, poll)
+        searched = score_on_truth(game, evaluator, positions, request.simulations, poll)
+        scalars["truth/policy_accuracy"] = policy.accuracy
+        scalars["truth/search_accuracy"] = searched.accuracy
+        scalars["truth/value_error"] = policy.value_error
+    agent = AgentPlayer(game, evaluator, request.simulations, name=request.name)
+    pairings = []
+    for opponent in request.opponents if game.num_players == 2 else ():
+        player = _player(game, opponent, request, device)
+        pairings.append(_play(game, (agent, request.name), (player, opponent.name), opponent.games, request.seed, poll))
+    for first, second in request.references if game.num_players == 2 else ():
+        players = [(make_player(reference.spec, game), reference.name) for reference in (first, second)]
+        pairings.append(_play(game, players[0], players[1], first.games, request.seed, poll))
+    return EvaluationResult(request, scalars, tuple(pairings), time.process_time() - begun)
+
+
+def serve(pipe: connection.Connection, game: Game, device: str) -> None:
+    """The main function of the evaluation process: answer requests until the pipe is closed."""
+    last_beat = 0.0
+
+    def beat() -> None:
+        nonlocal last_beat
+        if time.monotonic() - last_beat > _BEAT_SECONDS:
+            last_beat = time.monotonic()
+            pipe.send(Beat())
+
+    while True:
+        request = pipe.recv()
+        torch.set_num_threads(request.num_threads)
+        pipe.send(evaluate(game, request, device, beat))
+
+
+class Evaluations:
+    """The evaluation process as the main process sees it: at most one evaluation at a time."""
+
+    def __init__(
+        self, game: Game, device: str, stacks: Path, stall_seconds: float, loud: Callable[[str], None]
+    ) -> None:
+        self._game = game
+        self._device = device
+        self._stacks = stacks
+        self._stall_seconds = stall_seconds
+        self._loud = loud
+        self._child: Child | None = None
+        self.busy = False
+
+    def start(self, request: EvaluationRequest) -> None:
+        """Begin one. Not while one goes on."""
+        assert not self.busy
+        if self._child is None:
+            self._child = Child("keima-evaluation", serve, (self._game, self._device), self._stacks)
+        self._child.last_heard = time.monotonic()
+        self._child.send(request)
+        self.busy = True
+
+    def poll(self) -> EvaluationResult | None:
+        """The result, once there is one. An evaluation whose process fails or stalls is given up, loudly."""
+        if self._child is None:
+            return None
+        ended = self._child.ended
+        for message in self._child.messages():
+            if isinstance(message, EvaluationResult):
+                self.busy = False
+                return message
+            if isinstance(message, Failed):
+                self._loud(f"an evaluation failed: {message.text}")
+        if ended:
+            self._loud(f"the evaluation process ({self._child.pid}) has ended: this evaluation is left out")
+            self.kill()
+        elif self.busy and time.monotonic() - self._child.last_heard > self._stall_seconds:
+            self._loud(f"STALLED: the evaluation was silent for {self._stall_seconds:.0f} s; stacks in {self._stacks}")
+            self._child.dump_stacks()
+            self.kill()
+        return None
+
+    def kill(self) -> None:
+        """End the process, and with it any evaluation that goes on."""
+        if self._child is not None:
+            self._child.kill()
+        self._child = None
+        self.busy = False
+
+
+def _evaluator(game: Game, path: Path, network_id: int, device: str, num_threads: int) -> TorchEvaluator:
+    network = load_agent(path, game)
+    return TorchEvaluator(game, network, _TREES, device=device, network_id=network_id, num_threads=num_threads)
+
+
+def _player(game: Game, opponent: Opponent, request: EvaluationRequest, device: str) -> Player:
+    """An opponent: another network of the run, told by its file, or a fixed player."""
+    path = Path(opponent.spec)
+    if path.suffix != ".safetensors":
+        return make_player(opponent.spec, game)
+    evaluator = _evaluator(game, path, 0, device, request.num_threads)
+    return AgentPlayer(game, evaluator, request.simulations, name=opponent.name)
+
+
+def _play(
+    game: Game,
+    first: tuple[Player, str],
+    second: tuple[Player, str],
+    num_games: int,
+    seed: int,
+    poll: Callable[[], bool],
+) -> Pairing:
+    result = play_match(game, first[0], second[0], num_games, seed, stop=poll)
+    return Pairing(first[1], second[1], *result.tally)

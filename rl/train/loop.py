@@ -1,0 +1,108 @@
+"""`train`: a whole run, from the run directory to the exported agent."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from games.base import Game
+from rl.train.config import TrainConfig
+from rl.train.display import Display
+from rl.train.examiner import Examiner
+from rl.train.generations import Generations
+from rl.train.overlapped import Overlapped
+from rl.train.reporting import Reporter
+from rl.train.resources import Resources
+from rl.train.run import Run
+from rl.train.run_directory import RunDirectory
+from rl.train.session import Session
+from rl.train.signals import StopRequest
+from rl.train.watchdog import Watchdog
+from rl.train.worker import WorkerSetup
+from rl.train.workers import WorkerPool
+
+
+class _Children:
+    """What must be killed when everything is to end at once."""
+
+    def __init__(self) -> None:
+        self.pool: WorkerPool | None = None
+        self.examiner: Examiner | None = None
+
+    def kill(self) -> None:
+        if self.pool is not None:
+            self.pool.kill()
+        if self.examiner is not None:
+            self.examiner.kill()
+
+
+def train(game: Game, config: TrainConfig, run_directory: Path, output: TextIO = sys.stdout) -> int:
+    """Train in `run_directory`, taking up the run that is in it, until a limit is reached or a signal comes.
+
+    Returns the exit code: 0 when the run is complete, 128 + the signal's number when a signal has cut it short; the
+    same call goes on from there. Raises UserError for what a person can mend. Needs the main thread.
+    """
+    config.check()
+    children = _Children()
+    with StopRequest(children.kill) as stop:
+        resources = Resources.of(config.resources, deterministic=config.deterministic)
+        directory = RunDirectory(run_directory, game.name, config)
+        try:
+            with Display(output) as display:
+                _train(game, config, directory, resources, display, stop, children)
+        finally:
+            children.kill()
+            directory.close()
+        return stop.exit_code
+
+
+def _train(
+    game: Game,
+    config: TrainConfig,
+    directory: RunDirectory,
+    resources: Resources,
+    display: Display,
+    stop: StopRequest,
+    children: _Children,
+) -> None:
+    schedule = config.schedule
+    reporter = Reporter(game, directory, display, schedule.metrics_seconds, schedule.sample_game_seconds)
+    run = Run(game, config, directory, resources, reporter)
+    try:
+        children.examiner = Examiner(run, reporter.loud)
+        with Watchdog(schedule.stall_seconds, directory.stacks, reporter.loud) as watchdog:
+            session = Session(run, stop, watchdog, children.examiner)
+            if not run.finished and not stop:
+                children.pool = _start_workers(run)
+                loop = Generations if config.deterministic else Overlapped
+                loop(session, children.pool).train()
+            if run.complete:
+                reporter.say("this run is complete; a higher limit would let it go on")
+            elif not stop:
+                session.examine_last()
+    finally:
+        reporter.close()
+
+
+def _start_workers(run: Run) -> WorkerPool:
+    config, directory = run.config, run.directory
+    setup = WorkerSetup(
+        game=run.game,
+        config=config.selfplay,
+        seed=config.seed,
+        replay=directory.replay,
+        writer_name="worker",
+        device=run.resources.device,
+        fixed_batch=config.deterministic,
+    )
+    return WorkerPool(
+        setup,
+        run.resources.workers,
+        lock=directory.lock,
+        stacks=directory.stacks,
+        stall_seconds=config.schedule.stall_seconds,
+        replays=config.deterministic,
+        say=run.reporter.say,
+        loud=run.reporter.loud,
+    )

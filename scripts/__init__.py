@@ -1,0 +1,1 @@
+"""The commands, thin: parse, look the game up, hand it to `rl`, print."""

@@ -1,0 +1,18 @@
+"""Arguments that several commands take, so that they read alike in every `--help`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import tyro
+
+import games
+
+GameName = Annotated[
+    str,
+    tyro.conf.Positional,
+    tyro.conf.arg(
+        metavar="GAME", help=f"What is played: {', '.join(games.names())}, or a size such as connect_four5x4."
+    ),
+]
+"""The positional GAME of a command: `game: GameName`, given to `games.make`."""

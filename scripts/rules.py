@@ -1,0 +1,28 @@
+"""`keima rules GAME`: JSON lines, moves in, legal moves and results out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+
+import games
+from rl.protocols.rules import answer
+from scripts.arguments import GameName
+
+
+@dataclass(frozen=True)
+class Command:
+    """A game's rules as JSON lines on standard input and output: {"moves": ["4", "4"], "trace": true} is answered by
+    {"to_play", "legal", "terminated", "returns", "observation_shape", "num_legal"}. A bad line is answered by an
+    "error" and the next line is served."""
+
+    game: GameName
+
+
+def run(command: Command) -> int:
+    game = games.make(command.game)
+    for line in sys.stdin.buffer:
+        if line.strip():
+            print(json.dumps(answer(game, line)), flush=True)
+    return 0

@@ -1,0 +1,1 @@
+"""Drawing and dialogue for people at a terminal."""

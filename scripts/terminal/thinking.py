@@ -1,0 +1,227 @@
+"""How the agent thinks about a position: a search with its network, or with random rollouts where it has none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from games.base import FloatArray, Game, HashArray, IndexArray, State
+from rl.search.driver import Search, SearchConfig, SearchResult
+from rl.search.evaluation import Evaluator
+from rl.search.rollouts import RolloutSearch
+from rl.search.tree import PROVEN_DRAW, node_dtype
+
+LEAVES_PER_TREE = 8
+"""Positions of the one tree that the network is given at a time."""
+
+_MEMORY = 1 << 28
+_MOST_SIMULATIONS = 200_000
+_CACHE_ENTRIES = 1 << 15
+_ROLLOUTS_PER_SIMULATION = 20
+"""A rollout tells less than a network, and costs less."""
+
+
+class Situation(NamedTuple):
+    """Where a game stands."""
+
+    state: State
+    history: HashArray
+    """[k] uint64 hashes of the positions before it where the game `uses_history`, else empty."""
+    moves: tuple[int, ...]
+    """All actions from the start."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to think."""
+
+    simulations: int
+    """Positions to look at."""
+    seconds: float | None = None
+    """Instead of a number of simulations, a time."""
+    reuse: bool = True
+    """Whether what was thought about earlier positions may be kept. Weak levels must not profit from it."""
+
+
+class Thought(NamedTuple):
+    """What the agent thinks of a position. Arrays are over its legal actions [A]; values are for the player to move."""
+
+    value: float
+    """From -1, lost, to 1, won."""
+    visits: int
+    """Positions looked at."""
+    actions: IndexArray
+    visit_counts: IndexArray
+    values: FloatArray
+    """NaN where an action was not looked at."""
+    priors: FloatArray
+    """What it would play without search; summing to 1."""
+    best_action: int
+    line: tuple[int, ...]
+    """The game it expects, `best_action` first."""
+    plies_to_end: int
+    """Plies to the end that it has proven, positive to a win and negative to a loss; 0 where nothing is proven."""
+
+
+class Thinker(Protocol):
+    """Something that thinks."""
+
+    def think(self, situation: Situation, budget: Budget) -> Thought:
+        """Think about a position that has not ended."""
+        ...
+
+
+class NetworkThinker:
+    """PUCT with a network, several leaves at a time, keeping the subtree of the moves played."""
+
+    def __init__(self, game: Game, evaluator: Evaluator) -> None:
+        """Compiles the search, so that no clock runs while that is done."""
+        self._evaluator = evaluator
+        room = min(_MOST_SIMULATIONS, _MEMORY // node_dtype(game).itemsize)
+        self._search = Search(
+            game, SearchConfig(root="puct"), 1, room, leaves_per_tree=LEAVES_PER_TREE, cache_entries=_CACHE_ENTRIES
+        )
+        self._moves: tuple[int, ...] | None = None
+        start = Situation(game.new_state(), np.zeros(0, np.uint64), ())
+        thought = self.think(start, Budget(2 * LEAVES_PER_TREE))
+        self._follow((thought.best_action,))
+
+    def think(self, situation: Situation, budget: Budget) -> Thought:
+        deadline = time.monotonic() + (budget.seconds or 0.0)
+        stop = None if budget.seconds is None else lambda: time.monotonic() >= deadline
+        asked = budget.simulations if budget.seconds is None else _MOST_SIMULATIONS
+        simulations = min(asked, self._search.max_simulations)
+        if budget.reuse and self._follow(situation.moves):
+            result = self._search.continue_run(self._evaluator, simulations, stop=stop)
+        else:
+            states = np.array([situation.state], situation.state.dtype)
+            # The root and its first leaf come before the clock: without them there is nothing to play.
+            result = self._search.run(self._evaluator, states, min(2, simulations), histories=[situation.history])
+            result = self._search.continue_run(self._evaluator, simulations, stop=stop)
+        self._moves = situation.moves
+        return self._thought(result)
+
+    def _follow(self, moves: tuple[int, ...]) -> bool:
+        """Make the position after `moves` the root, keeping its subtree; False when the tree does not hold it."""
+        if self._moves is None or moves[: len(self._moves)] != self._moves:
+            return False
+        try:
+            for action in moves[len(self._moves) :]:
+                self._search.advance(action)
+        except ValueError:
+            self._moves = None
+            return False
+        self._moves = moves
+        return True
+
+    def _thought(self, result: SearchResult) -> Thought:
+        num_slots = int(result.num_slots[0])
+        visit_counts = result.visit_counts[0, :num_slots].astype(np.int64)
+        best_action, proof = int(result.best_actions[0]), int(result.proofs[0])
+        return Thought(
+            value=float(result.root_values[0]),
+            visits=1 + int(visit_counts.sum()),
+            actions=result.actions[0, :num_slots].astype(np.int64),
+            visit_counts=visit_counts,
+            values=result.values[0, :num_slots],
+            priors=result.priors[0, :num_slots],
+            best_action=best_action,
+            line=tuple(self._search.principal_variation(0, best_action)),
+            plies_to_end=0 if proof == PROVEN_DRAW else proof,
+        )
+
+
+class RolloutThinker:
+    """Monte Carlo tree search with random rollouts: what plays a game that nobody has trained an agent for."""
+
+    def __init__(self, game: Game, seed: int) -> None:
+        """Compiles the search, so that no clock runs while that is done."""
+        self._search = RolloutSearch(game, _MOST_SIMULATIONS)
+        self._seed = seed
+        self.think(Situation(game.new_state(), np.zeros(0, np.uint64), ()), Budget(1))
+
+    def think(self, situation: Situation, budget: Budget) -> Thought:
+        if budget.seconds is None:
+            return self._run(situation, _ROLLOUTS_PER_SIMULATION * budget.simulations)
+        # A kernel does not look at the clock: twice as many rollouts each time, while the next time would still fit.
+        deadline, simulations = time.monotonic() + budget.seconds, 1000
+        while True:
+            begun = time.monotonic()
+            thought = self._run(situation, simulations)
+            now = time.monotonic()
+            if now + 2 * (now - begun) > deadline or simulations >= _MOST_SIMULATIONS:
+                return thought
+            simulations *= 2
+
+    def _run(self, situation: Situation, simulations: int) -> Thought:
+        self._seed += 1
+        simulations = min(simulations, self._search.max_simulations)
+        result = self._search.run(situation.state, simulations, self._seed, situation.history)
+        num_slots = result.num_slots
+        visit_counts, values = result.visit_counts[:num_slots], result.values[:num_slots]
+        best = values[result.actions[:num_slots] == result.best_action][0]
+        return Thought(
+            value=float(best),
+            visits=int(visit_counts.sum()),
+            actions=result.actions[:num_slots],
+            visit_counts=visit_counts,
+            values=values.astype(np.float32),
+            priors=np.full(num_slots, 1.0 / num_slots, np.float32),
+            best_action=result.best_action,
+            line=(result.best_action,),
+            plies_to_end=0,
+        )
+
+
+@dataclass(frozen=True)
+class Level:
+    """How strongly the agent plays."""
+
+    simulations: int
+    """Positions it looks at."""
+    temperature: float
+    """Actions are drawn with weights visits**(1/temperature); 0: the best one."""
+    slips: float
+    """Share of its moves that are random."""
+
+    @property
+    def budget(self) -> Budget:
+        """How long it thinks."""
+        return Budget(self.simulations, reuse=self.temperature == 0.0)
+
+
+LEVELS = (
+    Level(1, 2.0, 0.45),
+    Level(2, 1.5, 0.33),
+    Level(4, 1.2, 0.24),
+    Level(8, 1.0, 0.16),
+    Level(16, 0.8, 0.10),
+    Level(32, 0.6, 0.05),
+    Level(64, 0.4, 0.02),
+    Level(128, 0.25, 0.0),
+    Level(400, 0.0, 0.0),
+    Level(1600, 0.0, 0.0),
+)
+"""Level 1, which a beginner can beat, to level 10, full strength."""
+
+
+def choose(thought: Thought, level: Level, generator: np.random.Generator) -> int:
+    """The action that an agent of this level plays. The prior counts as one visit, for levels that hardly search."""
+    if generator.random() < level.slips:
+        return int(generator.choice(thought.actions))
+    if level.temperature == 0.0:
+        return thought.best_action
+    logits = np.log(thought.visit_counts + thought.priors.astype(np.float64) + 1e-9) / level.temperature
+    weights = np.exp(logits - logits.max())
+    return int(generator.choice(thought.actions, p=weights / weights.sum()))
+
+
+def ranked(thought: Thought) -> Sequence[int]:
+    """Indices of the actions that were looked at, the one to play first."""
+    looked_at = [index for index in range(len(thought.actions)) if thought.visit_counts[index] > 0]
+    best = thought.best_action
+    return sorted(looked_at, key=lambda index: (thought.actions[index] != best, -thought.visit_counts[index]))

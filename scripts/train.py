@@ -1,0 +1,104 @@
+"""`keima train GAME`: train an agent by self-play."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+import games
+from games.base import Game
+from rl.learner import LearnerConfig
+from rl.network import NetworkConfig
+from rl.replay.window import WindowConfig
+from rl.selfplay import SelfplayConfig
+from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, ScheduleConfig, TrainConfig
+from rl.train.loop import train
+from scripts.arguments import GameName
+
+
+@dataclass(frozen=True)
+class Command:
+    """Train an agent by self-play. A run directory that holds a run is taken up where it stopped.
+
+    The defaults follow from the size of GAME; `keima train GAME --help` shows them."""
+
+    game: GameName = "connect_four"
+    run_dir: Path | None = None
+    """Where the run is kept. None: runs/GAME."""
+    limits: Annotated[LimitsConfig, tyro.conf.arg(name="")] = field(default_factory=LimitsConfig)
+    resources: Annotated[ResourcesConfig, tyro.conf.arg(name="")] = field(default_factory=ResourcesConfig)
+    seed: int = TrainConfig.seed
+    """All random numbers of the run derive from it."""
+    deterministic: bool = TrainConfig.deterministic
+    """Play by generations, so that the same seed gives the same weights byte for byte, however often the run is
+    interrupted and whatever the number of workers. Slower: play and learning take turns."""
+    samples_per_target: float = TrainConfig.samples_per_target
+    """Samples the learner trains on for each position that self-play searched in full."""
+    first_targets: int = TrainConfig.first_targets
+    """Learning starts with so many positions in the window."""
+    games_per_generation: int = TrainConfig.games_per_generation
+    """Deterministic mode: games played with each network."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    selfplay: SelfplayConfig = field(default_factory=SelfplayConfig)
+    window: WindowConfig = field(default_factory=WindowConfig)
+    learner: LearnerConfig = field(default_factory=LearnerConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+
+    def config(self) -> TrainConfig:
+        """What `rl.train` takes: the same without the game and the place."""
+        return TrainConfig(**{name: getattr(self, name) for name in TrainConfig.__dataclass_fields__})
+
+
+def preset(game: Game) -> TrainConfig:
+    """How a game of this size is trained when nothing else is said. Only its size is looked at."""
+    size = game.max_num_moves * game.num_slots
+    if size <= 100:  # tic-tac-toe, Connect Four on 5x4
+        return TrainConfig(
+            network=NetworkConfig(blocks=2, channels=32),
+            selfplay=SelfplayConfig(games_per_worker=128, simulations=32),
+            window=WindowConfig(min_positions=10_000),
+            first_targets=500,
+            limits=LimitsConfig(minutes=1.25),
+            evaluation=EvaluationConfig(seconds=40.0, rollouts=(100,)),
+        )
+    if size <= 1000:  # Connect Four
+        return TrainConfig(limits=LimitsConfig(minutes=18.0))
+    return TrainConfig(limits=LimitsConfig(minutes=480.0))
+
+
+def defaults(arguments: Sequence[str]) -> Command:
+    """The defaults that `arguments` are read with: those of the game named first among them."""
+    for argument in arguments:
+        try:
+            config = preset(games.make(argument))
+        except ValueError:
+            continue
+        return Command(argument, **_sections(config))
+    return Command(**_sections(preset(games.make(Command.game))))
+
+
+def run(command: Command) -> int:
+    game = games.make(command.game)
+    config = command.config()
+    if config.limits == LimitsConfig() and not config.deterministic:
+        config = replace(config, limits=preset(game).limits)
+    run_dir = command.run_dir or Path("runs") / game.name
+    code = train(game, config, run_dir)
+    agent = run_dir / "agents" / f"{game.name}.safetensors"
+    print(f"watch it:  tensorboard --logdir {run_dir}")
+    if agent.exists():
+        print(f"play it:   keima play {game.name} --agent {agent}")
+    if code:
+        print("the same command goes on from here")
+    return code
+
+
+def _sections(config: TrainConfig) -> dict[str, Any]:
+    """The fields of a command that a configuration gives; no limits, which would add to those that are asked for."""
+    values = {name: getattr(config, name) for name in TrainConfig.__dataclass_fields__}
+    return {**values, "limits": LimitsConfig()}

@@ -1,0 +1,20 @@
+"""What all tests share. Markers are declared in pyproject.toml."""
+
+from __future__ import annotations
+
+import hypothesis
+import numba
+import pytest
+
+# Derandomised: a change fails because of the change. No deadline: the first example may compile kernels.
+hypothesis.settings.register_profile("keima", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("keima")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With the JIT off (the coverage run), leave out what is about compiling or too slow as plain Python."""
+    if not numba.config.DISABLE_JIT:
+        return
+    left_out = [item for item in items if item.get_closest_marker("compiled_only")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
