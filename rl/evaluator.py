@@ -7,7 +7,7 @@ still be read, whatever order a device finishes in. The devices know no tickets.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -16,8 +16,12 @@ from torch import Tensor
 from games.base import FloatArray, Game
 from rl.errors import UserError
 from rl.folded import FoldedNetwork, inference_dtype
+from rl.int8 import int8_pays
 from rl.network import Network, NetworkConfig, NetworkShape
 from rl.search.evaluation import Evaluation
+
+Precision = Literal["native", "fastest"]
+"""See `TorchEvaluator`."""
 
 MAX_OUTSTANDING = 2
 """Tickets that may be submitted and not yet collected."""
@@ -113,9 +117,12 @@ class CpuDevice:
         batch_size: int,
         num_threads: int,
         fixed_batch: bool,
+        precision: Precision,
     ) -> None:
         cpu = torch.device("cpu")
-        self._network = FoldedNetwork(shape, config, state, cpu, inference_dtype(cpu))
+        dtype = inference_dtype(cpu)
+        int8 = precision == "fastest" and int8_pays(dtype)
+        self._network = FoldedNetwork(shape, config, state, cpu, dtype, int8=int8)
         self._num_threads = num_threads
         sizes = batch_sizes(batch_size, fixed_batch)
         self._padded = [next(size for size in sizes if size >= rows) for rows in range(batch_size + 1)]
@@ -151,7 +158,9 @@ class TorchEvaluator(HandOver):
 
     `device` is "cpu" or "cuda" (or "cuda:1"). `num_threads` is for the CPU. With `fixed_batch`, every batch is padded
     to `batch_size`, so that a position's result does not depend, in its last bits, on how many others were asked with
-    it. Raises UserError when there is no such device.
+    it. `precision` is "native", bfloat16 or float32 as the device has it, or "fastest", 8-bit integers on CPUs where
+    they pay (`rl.int8`): meant for self-play, and only as good as the ranges that training has noted. Raises
+    UserError when there is no such device.
     """
 
     def __init__(
@@ -164,12 +173,13 @@ class TorchEvaluator(HandOver):
         network_id: int = 0,
         num_threads: int = 1,
         fixed_batch: bool = False,
+        precision: Precision = "native",
     ) -> None:
         shape, state = NetworkShape.of(game), network.state_dict()
         kind = device.partition(":")[0]
         evaluating: Device
         if kind == "cpu":
-            evaluating = CpuDevice(shape, network.config, state, batch_size, num_threads, fixed_batch)
+            evaluating = CpuDevice(shape, network.config, state, batch_size, num_threads, fixed_batch, precision)
         elif kind == "cuda" and torch.cuda.is_available():
             from rl.cuda import CudaDevice  # only where it can run
 

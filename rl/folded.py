@@ -1,13 +1,17 @@
 """The network as it is evaluated in play: batch norm folded into convolutions, low precision, as few passes as can be.
 
-Activations are channels-last. On CPUs each convolution is one oneDNN call that also adds the bias and the residual
-and applies the ReLU, where the installed torch offers that; elsewhere, and on CUDA, it is PyTorch's own operations.
+Activations are channels-last. `FloatTower` here computes the convolutions in bfloat16 or float32, `rl.int8` in 8-bit
+integers; the small layers of the heads are always in float32. On CPUs a convolution is one oneDNN call that also adds
+the bias and the residual and applies the ReLU, where the installed torch offers that; elsewhere, and on CUDA, it is
+PyTorch's own operations.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -22,6 +26,60 @@ def inference_dtype(device: torch.device) -> torch.dtype:
         return torch.bfloat16
     capabilities = torch.cpu.get_capabilities()
     return torch.bfloat16 if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else torch.float32
+
+
+@dataclass(frozen=True)
+class FoldedWeights:
+    """A Network's weights with batch norm and board size folded in. Shares no memory with the Network's."""
+
+    convolutions: dict[str, tuple[Tensor, Tensor]]
+    """Weight [out, in, k, k] and bias [out] by name: "stem", "blocks.0.first", ..., "head"."""
+    linear: dict[str, Tensor]
+    """Weights and biases of the linear layers, float32."""
+    ceilings: dict[str, Tensor]
+    """The largest feature to expect, by the name of its `Rectifier`."""
+
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor], shape: NetworkShape, device: torch.device) -> FoldedWeights:
+        """Fold `Network.state_dict()` for boards of `shape`."""
+        state = {name: tensor.detach().to(device) for name, tensor in state.items()}
+        names = [name.removesuffix(".convolution.weight") for name in state if name.endswith(".convolution.weight")]
+        ceilings = {name.removesuffix(".ceiling"): state.pop(name) for name in list(state) if name.endswith(".ceiling")}
+        inside = tuple(f"{name}." for name in names)
+        linear = {name: tensor.float().clone() for name, tensor in state.items() if not name.startswith(inside)}
+        area = torch.full((1, 1), float(shape.height * shape.width), device=device)
+        for name in linear:
+            if name.endswith("pooling.weight"):
+                linear[name] = fold_pooling(linear[name], area)
+        return cls({name: fold_batch_norm(state, name) for name in names}, linear, ceilings)
+
+
+class LinearLayers:
+    """The linear layers, in float32: they are small, and logits keep their precision."""
+
+    def __init__(self, tensors: dict[str, Tensor]) -> None:
+        self._tensors = tensors
+
+    def replace(self, tensors: Mapping[str, Tensor]) -> None:
+        """Other weights, in the same places: a CUDA graph reads them there."""
+        for name, tensor in tensors.items():
+            self._tensors[name].copy_(tensor)
+
+    def apply(self, name: str, features: Tensor) -> Tensor:
+        """Layer `name` of `features` [..., in]."""
+        return functional.linear(features, self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"])
+
+
+class Tower(Protocol):
+    """All convolutions of the network."""
+
+    def replace(self, weights: FoldedWeights) -> None:
+        """Other weights of the same shapes."""
+        ...
+
+    def __call__(self, planes: Tensor) -> Tensor:
+        """Rectified features of the head [n, channels, H, W], of `planes` [n, C + 1, H, W]; both channels-last."""
+        ...
 
 
 @functools.cache
@@ -79,6 +137,39 @@ class _FusedConvolution:
         return result
 
 
+class FloatTower:
+    """The convolutions in bfloat16 or float32."""
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        weights: FoldedWeights,
+        linear: LinearLayers,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self._config, self._linear, self._dtype = config, linear, dtype
+        fused = device.type == "cpu" and _has_fused_convolutions(dtype)
+        convolution = _FusedConvolution if fused else _PlainConvolution
+        self._convolutions = {
+            name: convolution(weight, bias, dtype) for name, (weight, bias) in weights.convolutions.items()
+        }
+
+    def replace(self, weights: FoldedWeights) -> None:
+        for name, (weight, bias) in weights.convolutions.items():
+            self._convolutions[name].replace(weight, bias)
+
+    def __call__(self, planes: Tensor) -> Tensor:
+        features = self._convolutions["stem"](planes)
+        for block in range(self._config.blocks):
+            inner = self._convolutions[f"blocks.{block}.first"](features)
+            if self._config.pools(block):
+                bias = self._linear.apply(f"blocks.{block}.pooling", sums_and_maxima(cells_first(inner)))
+                features += bias.to(self._dtype)[:, :, None, None]
+            features = self._convolutions[f"blocks.{block}.second"](inner, features)
+        return self._convolutions["head"](features)
+
+
 class FoldedNetwork:
     """What a Network computes in evaluation on a board that fills its canvas, for one game's shape.
 
@@ -92,72 +183,52 @@ class FoldedNetwork:
         state: Mapping[str, Tensor],
         device: torch.device,
         dtype: torch.dtype,
+        *,
+        int8: bool = False,
     ) -> None:
-        self.shape, self.config, self.device, self.dtype = shape, config, device, dtype
-        fused = device.type == "cpu" and _has_fused_convolutions(dtype)
-        convolution = _FusedConvolution if fused else _PlainConvolution
-        folded, linear = self._fold(state)
-        self._convolutions = {name: convolution(weight, bias, dtype) for name, (weight, bias) in folded.items()}
-        self._linear = linear
-        self._cells, action_index = _cells_and_index(shape)
-        self._cells, self._action_index = self._cells.to(device), action_index.to(device)
+        """`dtype` is that of the planes and of features outside of 8-bit convolutions, used where `int8`."""
+        self.dtype = dtype
+        self._shape, self._num_policy, self._device = shape, config.policy_channels, device
+        weights = FoldedWeights.of(state, shape, device)
+        self._linear = LinearLayers(weights.linear)
+        self._tower: Tower
+        if int8:
+            from rl.int8 import Int8Tower  # which is built on this module
+
+            self._tower = Int8Tower(config, weights, self._linear, dtype)
+        else:
+            self._tower = FloatTower(config, weights, self._linear, device, dtype)
+        cells, action_index = _cells_and_index(shape)
+        self._cells, self._action_index = cells.to(device), action_index.to(device)
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take over the weights of a Network of the same configuration; the tensors of a CUDA graph stay in place."""
-        folded, linear = self._fold(state)
-        for name, (weight, bias) in folded.items():
-            self._convolutions[name].replace(weight, bias)
-        for name, tensor in linear.items():
-            self._linear[name].copy_(tensor)
-
-    def _fold(self, state: Mapping[str, Tensor]) -> tuple[dict[str, tuple[Tensor, Tensor]], dict[str, Tensor]]:
-        """Convolutions by name, and tensors of the linear layers by name; none shares memory with `state`."""
-        state = {name: tensor.detach().to(self.device) for name, tensor in state.items()}
-        names = [name.removesuffix(".convolution.weight") for name in state if name.endswith(".convolution.weight")]
-        inside = tuple(f"{name}." for name in names)
-        linear = {name: tensor.float().clone() for name, tensor in state.items() if not name.startswith(inside)}
-        area = torch.full((1, 1), float(self.shape.height * self.shape.width), device=self.device)
-        for name in linear:
-            if name.endswith("pooling.weight"):
-                linear[name] = fold_pooling(linear[name], area)
-        return {name: fold_batch_norm(state, name) for name in names}, linear
-
-    def _apply(self, name: str, features: Tensor) -> Tensor:
-        """One linear layer, in float32: these are small, and logits keep their precision."""
-        return functional.linear(features, self._linear[f"{name}.weight"], self._linear[f"{name}.bias"])
+        weights = FoldedWeights.of(state, self._shape, self._device)
+        self._tower.replace(weights)
+        self._linear.replace(weights.linear)
 
     def __call__(self, planes: Tensor) -> tuple[Tensor, Tensor]:
         """(policy logits [n, num_actions], values [n]), float32, of `planes` [n, C + 1, H, W], the last one all ones.
 
         The planes are channels-last and of `dtype`.
         """
-        features = self._convolutions["stem"](planes)
-        for block in range(self.config.blocks):
-            inner = self._convolutions[f"blocks.{block}.first"](features)
-            if self.config.pools(block):
-                bias = self._apply(f"blocks.{block}.pooling", _sums_and_maxima(_cells_first(inner)))
-                features += bias.to(self.dtype)[:, :, None, None]
-            features = self._convolutions[f"blocks.{block}.second"](inner, features)
-        return self._heads(_cells_first(self._convolutions["head"](features)))
-
-    def _heads(self, head: Tensor) -> tuple[Tensor, Tensor]:
-        """Policy logits and values from the head's features [n, H * W, channels]."""
-        num_policy = self.config.policy_channels
-        pooled = self._apply("head_pooling", _sums_and_maxima(head))
-        hidden = torch.relu(pooled[:, num_policy:])
-        policy = head.index_select(1, self._cells)[:, :, :num_policy].float()
-        logits = self._apply("policy_planes", policy.add_(pooled[:, None, :num_policy]).relu_()).flatten(1)
-        if self.shape.num_extra_actions:
-            logits = torch.cat((logits, self._apply("extra_actions", hidden)), 1)
-        return logits.index_select(1, self._action_index), value_of(self._apply("outcomes", hidden))
+        head = cells_first(self._tower(planes))
+        pooled = self._linear.apply("head_pooling", sums_and_maxima(head))
+        hidden = torch.relu(pooled[:, self._num_policy :])
+        policy = head.index_select(1, self._cells)[:, :, : self._num_policy].float()
+        policy.add_(pooled[:, None, : self._num_policy]).relu_()
+        logits = self._linear.apply("policy_planes", policy).flatten(1)
+        if self._shape.num_extra_actions:
+            logits = torch.cat((logits, self._linear.apply("extra_actions", hidden)), 1)
+        return logits.index_select(1, self._action_index), value_of(self._linear.apply("outcomes", hidden))
 
 
-def _cells_first(features: Tensor) -> Tensor:
+def cells_first(features: Tensor) -> Tensor:
     """[n, H * W, channels], a view, from channels-last `features` [n, channels, H, W]."""
     return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
-def _sums_and_maxima(features: Tensor) -> Tensor:
+def sums_and_maxima(features: Tensor) -> Tensor:
     """[n, 2 * channels] float32 of `features` [n, H * W, channels]: what `fold_pooling` leaves to compute."""
     return torch.cat((features.sum(1), features.amax(1)), 1).float()
 

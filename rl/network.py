@@ -24,6 +24,12 @@ from rl.errors import UserError
 NUM_OUTCOMES = 3
 """Win, draw, loss for the player to move: the order of `NetworkOutput.value_logits`."""
 
+_FIRST_CEILING = 4.0
+"""Largest rectified feature expected before training: batch norm makes them normal with deviation 1."""
+
+_CEILING_MOMENTUM = 0.05
+"""Share of the newest batch in the moving average of the largest features."""
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -155,10 +161,25 @@ class NormedConvolution(nn.Module):
         return normed
 
 
-def _rectified(features: Tensor, mask: Tensor | None) -> Tensor:
-    """ReLU, and zero off the board, as a board of its own size is surrounded by the zeros of padding."""
-    rectified = functional.relu(features)
-    return rectified if mask is None else rectified * mask
+class Rectifier(nn.Module):
+    """ReLU, and zero off the board, as a board of its own size is surrounded by the zeros of padding.
+
+    In training it also notes how large the features get, which is the range that play in 8-bit numbers spans.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("ceiling", torch.tensor(_FIRST_CEILING))
+
+    def forward(self, features: Tensor, mask: Tensor | None) -> Tensor:
+        rectified = functional.relu(features)
+        if mask is not None:
+            rectified = rectified * mask
+        if self.training:
+            assert isinstance(self.ceiling, Tensor)
+            with torch.no_grad():
+                self.ceiling.lerp_(rectified.amax().to(self.ceiling.dtype), _CEILING_MOMENTUM)
+        return rectified
 
 
 class ResidualBlock(nn.Module):
@@ -168,6 +189,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = NormedConvolution(channels, channels, 3)
         self.second = NormedConvolution(channels, channels, 3)
+        self.rectify_inner, self.rectify_outer = Rectifier(), Rectifier()
         nn.init.zeros_(self.second.norm.weight)  # a block starts as the identity
         self.pooling = nn.Linear(3 * channels, channels) if pools else None
         if self.pooling is not None:
@@ -175,11 +197,12 @@ class ResidualBlock(nn.Module):
             nn.init.zeros_(self.pooling.bias)
 
     def forward(self, features: Tensor, mask: Tensor | None, area: Tensor) -> Tensor:
-        inner = _rectified(self.first(features, mask), mask)
+        inner: Tensor = self.rectify_inner(self.first(features, mask), mask)
         outer = features + self.second(inner, mask)
         if self.pooling is not None:
             outer = outer + self.pooling(pool_board(inner, area))[:, :, None, None]
-        return _rectified(outer, mask)
+        rectified: Tensor = self.rectify_outer(outer, mask)
+        return rectified
 
 
 class Network(nn.Module):
@@ -190,6 +213,7 @@ class Network(nn.Module):
         self.shape, self.config = shape, config
         head_channels = config.policy_channels + config.value_channels
         self.stem = NormedConvolution(shape.num_planes + 1, config.channels, 3)  # the mask is a plane of the input
+        self.rectify_stem, self.rectify_head = Rectifier(), Rectifier()
         self.blocks = nn.ModuleList(ResidualBlock(config.channels, config.pools(i)) for i in range(config.blocks))
         self.head = NormedConvolution(config.channels, head_channels, 1)
         # One layer reads the pooled features for both heads: the policy's bias and the value's hidden layer.
@@ -215,10 +239,10 @@ class Network(nn.Module):
         else:
             area = mask.sum((2, 3))
             planes = torch.cat((observations * mask, mask), 1)
-        features = _rectified(self.stem(planes, mask), mask)
+        features = self.rectify_stem(self.stem(planes, mask), mask)
         for block in self.blocks:
             features = block(features, mask, area)
-        head = _rectified(self.head(features, mask), mask)
+        head = self.rectify_head(self.head(features, mask), mask)
         policy_bias, hidden = self.head_pooling(pool_board(head, area)).split(
             (self.config.policy_channels, self.config.value_hidden), 1
         )

@@ -27,7 +27,7 @@ class Command:
     optional are "analyzeTurns", "includePolicy", "initialPlayer", "priority" and "priorities". maxVisits 1 is the bare
     policy. A move is its text or a pair such as ["B", "4"]; B moves first. Each winrate and utility is for the side to
     move at the analysed turn (KataGo's SIDETOMOVE), a draw counting as half a win. Actions: query_version,
-    query_models, clear_cache, terminate, terminate_all. A bad line is answered by an "error", and the next is served."""
+    query_models, clear_cache, terminate, terminate_all. A bad line is answered by an "error"; the next is served."""
 
     game: GameName
     agent: Path | None = None

@@ -21,7 +21,7 @@ WIDTH, HEIGHT = 7, 6
 NUM_PLIES = 36
 EPSILONS = (1.0, 0.5, 0.25, 0.1)
 """How often a move of the game that leads to a position is uniformly random instead of perfect; one of these a game."""
-STRIDE = 6
+STRIDE = 3
 """Plies between two positions taken from one game."""
 PATIENCE = 300
 """Games in a row that give nothing new, before the plies still lacking are taken to hold no more positions."""
@@ -44,7 +44,7 @@ def load_solver() -> tuple[Any, Any]:
     try:
         from bitbully import BitBully, Board  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
-        print("solve_connect_four: needs bitbully, in an environment of its own (see the top of this file)", file=sys.stderr)
+        print("solve_connect_four: needs bitbully in an environment of its own: see the file's top", file=sys.stderr)
         raise SystemExit(2) from None
     return BitBully("12-ply-dist"), Board
 
@@ -94,7 +94,8 @@ def cells_of(moves: tuple[int, ...]) -> dict[tuple[int, int], int]:
 
 def noisy_game(oracle: Oracle, num_plies: int, epsilon: float, random: Random) -> tuple[int, ...]:
     """The moves of a game up to this length, without the one that ends it."""
-    board, moves = oracle.new_board(), []
+    board = oracle.new_board()
+    moves: list[int] = []
     while len(moves) < num_plies:
         columns = board.legal_moves()
         if random.random() >= epsilon:
@@ -147,17 +148,19 @@ def draw_lines(oracle: Oracle, per_ply: int, random: Random) -> list[Line]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Print solved Connect Four positions whose moves differ in outcome.")
-    parser.add_argument("--per-ply", type=int, default=28, help="positions a ply, as far as there are as many")
+    parser.add_argument("--per-ply", type=int, default=20, help="positions a ply, as far as there are as many")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     lines = draw_lines(Oracle(), options.per_ply, Random(options.seed))
+    by_random = sum(line.kept_by_random for line in lines) / len(lines)
+    by_tactics = sum(line.kept_by_tactics for line in lines) / len(lines)
     for header in (
         f"{len(lines)} Connect Four positions (7x6) whose legal moves differ in outcome, distinct up to mirroring.",
-        f"Made by scripts/solve_connect_four.py --per-ply {options.per_ply} --seed {options.seed}, solved by bitbully 0.0.79.",
+        f"Made by scripts/solve_connect_four.py --per-ply {options.per_ply} --seed {options.seed}, bitbully 0.0.79.",
         f"Drawn by noisy play: moves random with probability {', '.join(map(str, EPSILONS))}, else perfect.",
-        f"Random play keeps the best outcome in {sum(line.kept_by_random for line in lines) / len(lines):.3f} of them,",
-        f"one-ply tactics (win at once, else block, else random) in {sum(line.kept_by_tactics for line in lines) / len(lines):.3f}.",
-        "A line: the columns played from the start (1 to 7; . for none), then the outcome after a stone in each column,",
+        f"Random play keeps the best outcome in {by_random:.3f} of them,",
+        f"one-ply tactics (win at once, else block a win, else random) in {by_tactics:.3f}.",
+        "A line: the columns played from the start (1 to 7; . for none), then the outcome of a stone in each column",
         "for the player to move: W win, D draw, L loss, - full.",
     ):
         print("#", header)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import hypothesis
 import numba
 import pytest
+
+import games
 
 # Derandomised: a change fails because of the change. No deadline: the first example may compile kernels.
 hypothesis.settings.register_profile("keima", deadline=None, derandomize=True, database=None)
@@ -18,3 +22,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if item.get_closest_marker("compiled_only")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def small_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an untrained agent for tic-tac-toe."""
+    from rl.agent_file import save_agent
+    from rl.network import Network, NetworkConfig, NetworkShape
+
+    game = games.make("tic_tac_toe")
+    path = tmp_path_factory.mktemp("agent") / "small.safetensors"
+    save_agent(path, Network(NetworkShape.of(game), NetworkConfig(blocks=1, channels=8)), game, {})
+    return path

@@ -198,9 +198,10 @@ def _search(
 
     best, floor = -cells, alpha
     for place in range(count):
+        after = own | order[place]
         score = -_search(
-            other, own | order[place], num_stones + 1, -beta, -floor, cells, height, bottom, board, columns, keys, bounds
-        )
+            other, after, num_stones + 1, -beta, -floor, cells, height, bottom, board, columns, keys, bounds
+        )  # fmt: skip
         best = max(best, score)
         floor = max(floor, score)
         if floor >= beta:

@@ -29,8 +29,9 @@ def test_elo_and_expected_score_undo_each_other(score: float) -> None:
 
 
 def test_wilson_intervals_as_published() -> None:
-    assert wilson_interval(0.0, 10) == (0.0, pytest.approx(0.2775, abs=1e-4))
-    assert wilson_interval(1.0, 10) == (pytest.approx(0.7225, abs=1e-4), 1.0)
+    assert wilson_interval(0.0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert wilson_interval(1.0, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
+    assert wilson_interval(1.0, 7)[1] == 1.0 and wilson_interval(0.0, 7)[0] == 0.0, "exactly"
     # Newcombe (Statistics in Medicine 17, 1998), table I, method 3: 81 of 263 and 15 of 148.
     assert wilson_interval(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
     assert wilson_interval(15 / 148, 148) == pytest.approx((0.0624, 0.1605), abs=1e-4)

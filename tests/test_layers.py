@@ -14,7 +14,7 @@ LAYERS = [
     for layer in (
         "errors search",
         "network evaluator folded cuda agent_file",
-        "selfplay replay losses learner checkpoint openings players match elo",
+        "selfplay replay losses learner checkpoint openings players match elo truth",
         "train protocols",
     )
 ]

@@ -131,8 +131,8 @@ def test_openings_that_let_the_next_player_win_are_left_out() -> None:
         state = game.new_state()
         for action in moves:
             game.step(state, action, NO_HISTORY)
-        for action in np.flatnonzero(state["board"] == 0):
-            assert not game.step(state.copy(), int(action), NO_HISTORY)[1]
+        for cell in np.flatnonzero(state["board"] == 0).tolist():
+            assert not game.step(state.copy(), cell, NO_HISTORY)[1]
 
 
 def test_a_small_game_repeats_openings_and_says_so() -> None:

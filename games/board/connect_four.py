@@ -11,9 +11,11 @@ column always empty, so that shifts never carry four-in-a-rows from one column i
 
 from __future__ import annotations
 
+from importlib import resources
+
 import numpy as np
 
-from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State, Symmetry
+from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State, Symmetry, TruthPosition
 
 
 class ConnectFour(Game):
@@ -115,3 +117,14 @@ class ConnectFour(Game):
         if text not in columns:
             raise ValueError(f"{text!r} is no column: columns are 1 to {self.width}")
         return columns.index(text)
+
+    def truth_positions(self) -> tuple[TruthPosition, ...]:
+        if self.name != "connect_four":
+            return ()
+        text = resources.files("games.board").joinpath("data/connect_four_truth.txt").read_text("ascii")
+        values = {"W": 1.0, "D": 0.0, "L": -1.0, "-": float("nan")}
+        positions = []
+        for moves, outcomes in (line.split() for line in text.splitlines() if not line.startswith("#")):
+            actions = tuple(self.text_to_action(column) for column in moves.replace(".", ""))
+            positions.append(TruthPosition(actions, tuple(values[letter] for letter in outcomes)))
+        return tuple(positions)

@@ -85,7 +85,7 @@ def fill_batch(
         ages[row] = newest_game - played["number"]
 
 
-@njit
+@inlined
 def _restore(
     game: Game, state: StateArray, history: HashArray, steps: StateArray, states: StateArray, first_step: int, ply: int
 ) -> int:
@@ -104,7 +104,7 @@ def _restore(
     return num_past
 
 
-@njit
+@inlined
 def _write_planes(planes: FloatArray, cells: IndexArray, observation: FloatArray) -> None:
     """Show in each cell of `observation` [C, H, W] the cell of `planes` that `cells` [H*W] names."""
     width = planes.shape[2]
@@ -114,7 +114,7 @@ def _write_planes(planes: FloatArray, cells: IndexArray, observation: FloatArray
             observation[plane, cell // width, cell % width] = planes[plane, source // width, source % width]
 
 
-@njit
+@inlined
 def _write_outcome(value: float, outcome: FloatArray) -> None:
     """Split a return into win, draw and loss for the player to move: their expectation is the value, and one is 0."""
     value = min(max(value, -1.0), 1.0)

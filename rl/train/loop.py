@@ -17,7 +17,7 @@ from rl.train.resources import Resources
 from rl.train.run import Run
 from rl.train.run_directory import RunDirectory
 from rl.train.session import Session
-from rl.train.signals import StopRequest
+from rl.train.signals import Stopped, StopRequest
 from rl.train.watchdog import Watchdog
 from rl.train.worker import WorkerSetup
 from rl.train.workers import WorkerPool
@@ -46,14 +46,19 @@ def train(game: Game, config: TrainConfig, run_directory: Path, output: TextIO =
     config.check()
     children = _Children()
     with StopRequest(children.kill) as stop:
-        resources = Resources.of(config.resources, deterministic=config.deterministic)
-        directory = RunDirectory(run_directory, game.name, config)
+        directory: RunDirectory | None = None
         try:
+            resources = Resources.of(config.resources, deterministic=config.deterministic)
+            directory = RunDirectory(run_directory, game.name, config)
             with Display(output) as display:
                 _train(game, config, directory, resources, display, stop, children)
+        except Stopped:
+            pass  # the exit code tells it
         finally:
+            stop.drains = True
             children.kill()
-            directory.close()
+            if directory is not None:
+                directory.close()
         return stop.exit_code
 
 
@@ -71,6 +76,7 @@ def _train(
     run = Run(game, config, directory, resources, reporter)
     try:
         children.examiner = Examiner(run, reporter.loud)
+        stop.drains = True
         with Watchdog(schedule.stall_seconds, directory.stacks, reporter.loud) as watchdog:
             session = Session(run, stop, watchdog, children.examiner)
             if not run.finished and not stop:

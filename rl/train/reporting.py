@@ -179,7 +179,8 @@ class Reporter:
         games, positions = run.games - self._last_counts[0], run.positions - self._last_counts[1]
         self._last_counts = (run.games, run.positions)
         learning, self._learning_seconds = self._learning_seconds, 0.0
-        seconds = elapsed * (run.resources.workers + 1)
+        known = counts["search_seconds"] + counts["network_seconds"] + learning
+        seconds = max(known, elapsed * (run.resources.workers + 1))  # a worker may report on more time than `elapsed`
         rates = {
             "selfplay/games_per_second": games / elapsed,
             "selfplay/positions_per_second": positions / elapsed,

@@ -11,8 +11,15 @@ from typing import Any
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Stopped(BaseException):
+    """Raised by the first signal while there is nothing to drain."""
+
+
 class StopRequest:
     """A flag that loops poll, set by the first signal. Used as a context manager in the main thread.
+
+    Until `drains` is set, the first signal also raises `Stopped` wherever the main thread is: a start that has not
+    begun to play has nothing to save.
 
     A second signal calls `stop_at_once` (which kills the children) and leaves the process without any clean-up:
     finished games are on disk before they are reported, so nothing acknowledged is lost.
@@ -21,6 +28,8 @@ class StopRequest:
     def __init__(self, stop_at_once: Callable[[], None]) -> None:
         self.signal_number = 0
         """The signal that asked, 0 while none did."""
+        self.drains = False
+        """Whether loops poll the flag."""
         self._stop_at_once = stop_at_once
         self._previous: dict[signal.Signals, Any] = {}
 
@@ -47,3 +56,5 @@ class StopRequest:
             os.write(2, b"\nstopped at once: finished games are kept\n")
             os._exit(128 + number)
         self.signal_number = number
+        if not self.drains:
+            raise Stopped

@@ -194,8 +194,8 @@ class Dialogue:
         action = choose(thought, self._strength.settings, self._generator)
         self._move(action)
         self._show()
-        text = self._game.action_to_text(action)
-        self._console.say(f"The agent plays {text}. {self._estimate('It expects', thought)}; {self._thinking(thought)}.")
+        estimate, thinking = self._estimate("It expects", thought), self._thinking(thought)
+        self._console.say(f"The agent plays {self._game.action_to_text(action)}. {estimate}; {thinking}.")
 
     def _think(self, budget: Budget) -> Thought:
         self._console.passing("The agent is thinking ...")

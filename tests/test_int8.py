@@ -1,0 +1,114 @@
+"""The tower in 8-bit integers against the network in float32, and the ranges that it relies on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import games
+from games.base import Game
+from rl.evaluator import TorchEvaluator
+from rl.folded import FoldedNetwork, inference_dtype
+from rl.int8 import int8_pays
+from rl.network import Network, NetworkConfig, NetworkShape, Rectifier, value_of
+
+CPU = torch.device("cpu")
+CONFIG = NetworkConfig(blocks=3, channels=32, policy_channels=16, value_channels=16, value_hidden=16)
+needs_int8 = pytest.mark.skipif(
+    not int8_pays(inference_dtype(CPU)), reason="no 8-bit multiplication on this CPU, or not in this torch"
+)
+
+
+@pytest.fixture(params=games.names())
+def game(request: pytest.FixtureRequest) -> Game:
+    return games.make(request.param)
+
+
+def planes(num_rows: int, game: Game) -> Tensor:
+    return (torch.rand(num_rows, *game.observation_shape) < 0.4).float()
+
+
+def trained(game: Game) -> Network:
+    """A network with decided answers, whose statistics and ranges have seen `planes`."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    network = Network(NetworkShape.of(game), CONFIG)
+    with torch.no_grad():
+        for name, tensor in network.named_parameters():
+            tensor.add_((0.5 if name.startswith(("policy", "outcomes")) else 0.05) * torch.randn_like(tensor))
+        for _ in range(150):
+            network(planes(64, game))
+    return network.eval()
+
+
+def test_a_rectifier_notes_its_range_in_training_only() -> None:
+    rectifier = Rectifier()
+    features = torch.tensor([[[[-9.0, 2.0], [1.0, 6.0]]]])
+    mask = torch.tensor([[[[1.0, 1.0], [1.0, 0.0]]]])
+    for _ in range(300):
+        assert rectifier(features, mask).tolist() == [[[[0.0, 2.0], [1.0, 0.0]]]]
+    assert float(rectifier.ceiling) == pytest.approx(2.0, abs=0.01)  # off the board is not seen
+    rectifier.eval()(100 * features, None)
+    assert float(rectifier.ceiling) == pytest.approx(2.0, abs=0.01)
+
+
+@needs_int8
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_int8_agrees_with_the_network(game: Game, dtype: torch.dtype) -> None:
+    if not int8_pays(dtype):
+        pytest.skip(f"no 8-bit convolutions beside {dtype} here")
+    network = trained(game)
+    observations = planes(300, game)
+    folded = FoldedNetwork(network.shape, CONFIG, network.state_dict(), CPU, dtype, int8=True)
+    with_ones = torch.cat((observations, torch.ones_like(observations[:, :1])), 1).to(dtype)
+    with torch.inference_mode():
+        logits, values = folded(with_ones.contiguous(memory_format=torch.channels_last))
+        expected = network(observations)
+    expected_values = value_of(expected.value_logits)
+    assert float(expected.policy_logits.std()) > 0.1 and float(expected_values.std()) > 0.02  # it is decided
+    assert float((logits - expected.policy_logits).std()) < 0.04 * float(expected.policy_logits.std())
+    assert float((values - expected_values).std()) < 0.1 * float(expected_values.std())
+
+
+@needs_int8
+def test_fastest_uses_int8_and_takes_new_weights(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[bool] = []
+    build = FoldedNetwork.__init__
+
+    def noting(self: FoldedNetwork, *arguments: Any, int8: bool = False) -> None:
+        used.append(int8)
+        build(self, *arguments, int8=int8)
+
+    monkeypatch.setattr(FoldedNetwork, "__init__", noting)
+    first, second = Network(NetworkShape.of(game), CONFIG), trained(game)
+    evaluator = TorchEvaluator(game, first, 32, precision="fastest")
+    evaluator.load_weights(second.state_dict(), network_id=1)
+    reference = TorchEvaluator(game, second, 32, precision="fastest")
+    assert used == [True, True]
+    for one in (evaluator, reference):
+        one.buffer()[:] = planes(32, game).numpy() if one is evaluator else evaluator._device.observations(0)
+    found, expected = (one.collect(one.submit(32)) for one in (evaluator, reference))
+    np.testing.assert_array_equal(found.prior_logits, expected.prior_logits)
+    np.testing.assert_array_equal(found.values, expected.values)
+
+
+def test_fastest_is_native_where_int8_does_not_pay(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rl.evaluator.int8_pays", lambda dtype: False)
+    network = trained(game)
+    observations = planes(8, game).numpy()
+    answers = []
+    for one in (TorchEvaluator(game, network, 8, precision="fastest"), TorchEvaluator(game, network, 8)):
+        one.buffer()[:] = observations
+        answers.append(one.collect(one.submit(8)))
+    np.testing.assert_array_equal(answers[0].values, answers[1].values)
+
+
+def test_int8_needs_the_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cpu.get_capabilities", dict)
+    int8_pays.cache_clear()
+    assert not int8_pays(torch.float32)
+    int8_pays.cache_clear()

@@ -1,0 +1,186 @@
+"""Whole small runs: what they leave behind, that they go on where they stopped, and what they refuse."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from tiny_runs import GAME, TINY, family, limited, none_left, numbers_on_disk, start, wait_until, workers
+
+from rl import checkpoint
+from rl.agent_file import load_agent, read_card
+from rl.errors import UserError
+from rl.replay.chunks import scan
+from rl.replay.window import Batch, Window
+from rl.train.config import EvaluationConfig, LimitsConfig
+from rl.train.loop import train
+from rl.train.metrics import read_metrics
+from scripts.cli import main
+
+
+def test_a_run_trains_evaluates_exports_and_goes_on(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    config = replace(
+        TINY, evaluation=EvaluationConfig(seconds=0.5, simulations=4, games=4, last_games=6, rollouts=(4,), cpu_share=1e9)
+    )
+    output = io.StringIO()
+    assert train(GAME, config, run_dir, output) == 0
+    assert not psutil.Process().children(recursive=True) or all(
+        "resource_tracker" in " ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)
+    )
+
+    numbers = numbers_on_disk(run_dir)
+    assert len(numbers) == len(set(numbers)) == 60
+    lines = read_metrics(run_dir / "metrics.jsonl")
+    last = lines[-1]
+    targets = sum(int(record.steps["is_target"].sum()) for record in scan(run_dir / "replay", GAME))
+    assert last["games"] == 60
+    assert last["positions"] == sum(len(record.steps) for record in scan(run_dir / "replay", GAME))
+    assert 0 < last["steps"] * TINY.learner.batch_size <= TINY.samples_per_target * targets
+    assert "elo/agent" in last
+    assert 0.0 <= last["score/random"] <= 1.0
+    told = set().union(*lines)
+    assert {"loss/policy", "policy/kl_to_search", "search/root_value_spread", "time/network", "games/sample"} <= told
+    assert list((run_dir / "tensorboard").glob("events*"))
+
+    agent = run_dir / "agents" / "tic_tac_toe.safetensors"
+    load_agent(agent, GAME)
+    card = read_card(agent)
+    assert card["game"] == "tic_tac_toe"
+    assert "elo" in card
+
+    before = agent.read_bytes()
+    assert train(GAME, config, run_dir, output) == 0
+    assert "complete" in output.getvalue()
+    assert agent.read_bytes() == before
+    assert train(GAME, replace(config, limits=LimitsConfig(games=70)), run_dir, output) == 0
+    assert len(numbers_on_disk(run_dir)) == len(set(numbers_on_disk(run_dir))) >= 70
+    assert read_metrics(run_dir / "metrics.jsonl")[-1]["games"] == len(numbers_on_disk(run_dir))
+
+
+def test_steps_limit_a_run(tmp_path: Path) -> None:
+    assert train(GAME, limited(steps=7), tmp_path / "run", io.StringIO()) == 0
+    saved = checkpoint.latest_valid(tmp_path / "run" / "checkpoints", print)
+    assert saved is not None
+    assert saved.step == saved.state["learner"]["steps"] == 7
+
+
+def test_batches_that_are_not_finite_are_skipped_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = Window.sample
+    calls = 0
+
+    def sometimes_broken(window: Window, batch_size: int, key: int) -> Batch:
+        nonlocal calls
+        calls += 1
+        batch = sample(window, batch_size, key)
+        return batch._replace(root_values=np.full_like(batch.root_values, np.nan)) if 3 <= calls < 7 else batch
+
+    monkeypatch.setattr(Window, "sample", sometimes_broken)
+    assert train(GAME, limited(steps=10), tmp_path / "run", io.StringIO()) == 0
+    last = read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]
+    assert last["learner/skipped_steps"] == 4
+    assert last["learner/rollbacks"] == 1
+    network = load_agent(tmp_path / "run" / "agents" / "tic_tac_toe.safetensors", GAME)
+    assert all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values())
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_drains_saves_and_leaves_nobody_behind(tmp_path: Path, number: signal.Signals) -> None:
+    run_dir = tmp_path / "run"
+    process = start(run_dir, "--steps", "100000", workers=2)
+    wait_until(lambda: len(workers(process)) == 2 and len(list((run_dir / "checkpoints").glob("step_*"))) > 1, process)
+    children = family(process)
+    process.send_signal(number)
+    begun = time.monotonic()
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 128 + number, output
+    assert time.monotonic() - begun < 10.0
+    assert none_left(children)
+    assert "Traceback" not in output
+    # All that was played is counted, in the metrics and in the checkpoint alike.
+    saved = checkpoint.latest_valid(run_dir / "checkpoints", print)
+    assert saved is not None
+    numbers = numbers_on_disk(run_dir)
+    assert len(numbers) == len(set(numbers)) > 0
+    output = io.StringIO()
+    assert train(GAME, replace(TINY, limits=LimitsConfig(games=1)), run_dir, output) == 0
+    assert f"step {saved.step}, {len(numbers)} games" in output.getvalue()
+
+
+@pytest.mark.compiled_only
+def test_a_signal_during_the_start_ends_it(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    process = start(run_dir, "--steps", "100000")
+    wait_until(lambda: (run_dir / "config.json").exists(), process)
+    children = family(process)
+    process.send_signal(signal.SIGTERM)
+    begun = time.monotonic()
+    output, _ = process.communicate(timeout=20)
+    assert time.monotonic() - begun < 10.0
+    assert process.returncode == 128 + signal.SIGTERM, output
+    assert none_left(children)
+
+
+@pytest.mark.compiled_only
+def test_a_signal_during_the_last_evaluation_ends_it_and_it_is_made_up_for(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    changed = {"evaluation__seconds": 600.0, "evaluation__simulations": 400, "evaluation__last_games": 2000}
+    process = start(run_dir, "--games", "40", **changed)
+    wait_until(lambda: bool(list((run_dir / "networks").glob("*"))) and len(numbers_on_disk(run_dir)) >= 40, process)
+    time.sleep(2.0)
+    children = family(process)
+    process.send_signal(signal.SIGTERM)
+    begun = time.monotonic()
+    output, _ = process.communicate(timeout=20)
+    assert time.monotonic() - begun < 10.0
+    assert process.returncode == 128 + signal.SIGTERM, output
+    assert none_left(children)
+    saved = checkpoint.latest_valid(run_dir / "checkpoints", print)
+    assert saved is not None
+    assert saved.state["complete"] is False
+    output_again = io.StringIO()
+    evaluation = EvaluationConfig(seconds=600.0, simulations=2, last_games=2, rollouts=(2,))
+    assert train(GAME, replace(limited(games=40), evaluation=evaluation), run_dir, output_again) == 0
+    assert "score/random" in read_metrics(run_dir / "metrics.jsonl")[-1]
+
+
+def test_the_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "stranger").mkdir()
+    (tmp_path / "stranger" / "notes.txt").write_text("mine")
+    wrong = {
+        "holds no run": ["tic_tac_toe", "--run-dir", str(tmp_path / "stranger")],
+        "unknown game 'chess'": ["chess", "--run-dir", str(tmp_path / "new")],
+        "--minutes -3.0: must be positive": ["tic_tac_toe", "--minutes", "-3", "--run-dir", str(tmp_path / "new")],
+        "network: blocks is 0": ["tic_tac_toe", "--network.blocks", "0", "--run-dir", str(tmp_path / "new")],
+    }
+    for complaint, arguments in wrong.items():
+        assert main(["train", *arguments]) == 2
+        said = capsys.readouterr().err
+        assert complaint in said
+        assert len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "new").exists()
+    assert [entry.name for entry in (tmp_path / "stranger").iterdir()] == ["notes.txt"]
+
+
+def test_a_run_of_another_configuration_or_with_a_damaged_chunk_is_refused(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    assert train(GAME, limited(games=5), run_dir, io.StringIO()) == 0
+    before = {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file() and path.name != "lock"}
+    with pytest.raises(UserError, match="seed is 3, not 4"):
+        train(GAME, replace(limited(games=9), seed=4), run_dir, io.StringIO())
+    assert {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file() and path.name != "lock"} == before
+    chunk = next((run_dir / "replay").glob("*.games"))
+    data = bytearray(chunk.read_bytes())
+    data[len(data) // 2] ^= 1
+    chunk.write_bytes(data)
+    with pytest.raises(UserError, match=chunk.name):
+        train(GAME, limited(games=9), run_dir, io.StringIO())
+    assert json.loads((run_dir / "config.json").read_text())["game"] == "tic_tac_toe"
