@@ -15,8 +15,8 @@ from torch import Tensor
 
 from games.base import FloatArray, Game
 from rl.errors import UserError
-from rl.folded import FoldedNetwork, inference_dtype
-from rl.int8 import int8_pays
+from rl.folded import FloatTower, FoldedNetwork, inference_dtype
+from rl.int8 import Int8Tower, int8_pays
 from rl.network import Network, NetworkConfig, NetworkShape
 from rl.search.evaluation import Evaluation
 
@@ -121,8 +121,8 @@ class CpuDevice:
     ) -> None:
         cpu = torch.device("cpu")
         dtype = inference_dtype(cpu)
-        int8 = precision == "fastest" and int8_pays(dtype)
-        self._network = FoldedNetwork(shape, config, state, cpu, dtype, int8=int8)
+        tower = Int8Tower if precision == "fastest" and int8_pays(dtype) else FloatTower
+        self._network = FoldedNetwork(shape, config, state, cpu, dtype, tower)
         self._num_threads = num_threads
         sizes = batch_sizes(batch_size, fixed_batch)
         self._padded = [next(size for size in sizes if size >= rows) for rows in range(batch_size + 1)]

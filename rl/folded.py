@@ -9,7 +9,7 @@ PyTorch's own operations.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,6 +80,9 @@ class Tower(Protocol):
     def __call__(self, planes: Tensor) -> Tensor:
         """Rectified features of the head [n, channels, H, W], of `planes` [n, C + 1, H, W]; both channels-last."""
         ...
+
+
+TowerClass = Callable[[NetworkConfig, FoldedWeights, LinearLayers, torch.device, torch.dtype], Tower]
 
 
 @functools.cache
@@ -183,21 +186,14 @@ class FoldedNetwork:
         state: Mapping[str, Tensor],
         device: torch.device,
         dtype: torch.dtype,
-        *,
-        int8: bool = False,
+        tower: TowerClass = FloatTower,
     ) -> None:
-        """`dtype` is that of the planes and of features outside of 8-bit convolutions, used where `int8`."""
+        """`dtype` is that of the planes, and of the features where the tower has no other for them."""
         self.dtype = dtype
         self._shape, self._num_policy, self._device = shape, config.policy_channels, device
         weights = FoldedWeights.of(state, shape, device)
         self._linear = LinearLayers(weights.linear)
-        self._tower: Tower
-        if int8:
-            from rl.int8 import Int8Tower  # which is built on this module
-
-            self._tower = Int8Tower(config, weights, self._linear, dtype)
-        else:
-            self._tower = FloatTower(config, weights, self._linear, device, dtype)
+        self._tower = tower(config, weights, self._linear, device, dtype)
         cells, action_index = _cells_and_index(shape)
         self._cells, self._action_index = cells.to(device), action_index.to(device)
 

@@ -117,7 +117,15 @@ class _Stem:
 class Int8Tower:
     """The convolutions in 8-bit integers, on the CPU. Raises what torch raises where `int8_pays` is False."""
 
-    def __init__(self, config: NetworkConfig, weights: FoldedWeights, linear: LinearLayers, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        config: NetworkConfig,
+        weights: FoldedWeights,
+        linear: LinearLayers,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        assert device.type == "cpu"
         self._config, self._linear, self._dtype = config, linear, dtype
         self.replace(weights)
 

@@ -12,6 +12,7 @@ from rl.search.rollouts import random_legal
 
 _FEWEST_MOVES = 2
 _DRAWS_PER_OPENING = 20
+_DRAWS_AT_ONCE = 100
 
 
 def find_openings(game: Game, num_openings: int, seed: int) -> tuple[list[tuple[int, ...]], tuple[str, ...]]:
@@ -36,20 +37,20 @@ def find_openings(game: Game, num_openings: int, seed: int) -> tuple[list[tuple[
 
 def _draw(game: Game, num_openings: int, num_moves: int, seed: int) -> list[tuple[int, ...]]:
     """Up to `num_openings` distinct openings of `num_moves` moves, in the order of their drawing."""
-    num_draws = _DRAWS_PER_OPENING * num_openings + 200
-    moves = np.zeros((num_draws, num_moves), np.int64)
-    undecided = np.ones(num_draws, np.bool_)
-    keys = np.full(num_draws, np.iinfo(np.uint64).max, np.uint64)
     start = np.zeros(1, game.state_dtype)
     game.reset(start[0])
     relabelled = np.array([symmetry.actions for symmetry in game.symmetries()], np.int64)
     states = np.repeat(start, 3)
-    _draw_openings(game, states, np.uint64(seed % 2**64), relabelled, moves, undecided, keys)
     chosen: dict[int, tuple[int, ...]] = {}
-    for index in np.flatnonzero(undecided).tolist():
-        chosen.setdefault(int(keys[index]), tuple(moves[index].tolist()))
-        if len(chosen) == num_openings:
-            break
+    for first in range(0, _DRAWS_PER_OPENING * num_openings + _DRAWS_AT_ONCE, _DRAWS_AT_ONCE):
+        moves = np.zeros((_DRAWS_AT_ONCE, num_moves), np.int64)
+        undecided = np.ones(_DRAWS_AT_ONCE, np.bool_)
+        keys = np.full(_DRAWS_AT_ONCE, np.iinfo(np.uint64).max, np.uint64)
+        _draw_openings(game, states, np.uint64(seed % 2**64), first, relabelled, moves, undecided, keys)
+        for index in np.flatnonzero(undecided).tolist():
+            chosen.setdefault(int(keys[index]), tuple(moves[index].tolist()))
+            if len(chosen) == num_openings:
+                return list(chosen.values())
     return list(chosen.values())
 
 
@@ -58,25 +59,27 @@ def _draw_openings(
     game: Game,
     states: StateArray,
     seed: np.uint64,
+    first: int,
     relabelled: IndexArray,
     moves: npt.NDArray[np.int64],
     undecided: BoolArray,
     keys: HashArray,
 ) -> None:
-    """Fill `moves` [draws, M] at random; `undecided` [draws] is cleared where a game ended or can be won at once.
+    """Fill `moves` [draws, M] with the draws number `first` and on; `undecided` [draws] is cleared where a game ended or can be won at once.
 
     `keys` [draws] identify the position reached up to the symmetries, `relabelled` [symmetries, num_actions].
     `states` [3] holds the starting position, then two places to play in.
     """
     mask = np.zeros(game.num_actions, np.bool_)
+    legal = np.zeros(game.num_actions, np.int64)
     history = np.zeros(moves.shape[1] if game.uses_history else 0, np.uint64)
     for draw in range(moves.shape[0]):
-        stream = random_bits(seed, np.uint64(draw))
+        stream = random_bits(seed, np.uint64(first + draw))
         states[1] = states[0]
         state = states[1]
         for ply in range(moves.shape[1]):
             game.legal_actions(state, history[:ply], mask)
-            action = random_legal(mask, random_bits(stream, np.uint64(ply)))
+            action = random_legal(mask, legal, random_bits(stream, np.uint64(ply)))
             if game.uses_history:
                 history[ply] = game.history_hash(state)
             moves[draw, ply] = action

@@ -292,9 +292,13 @@ class Selfplay:
         next_number: Callable[[], int | None],
         records: list[GameRecord],
     ) -> int:
-        """Advance games first..last-1 until each waits for the network; returns the rows to evaluate."""
+        """Advance games first..last-1 until each waits for the network; returns the rows to evaluate.
+
+        A small game may need the network no more, once the cache holds all its positions: then a wave ends after as
+        many moves as a game has.
+        """
         config, rows = self.config, 0
-        while True:
+        for _ in range(self.game.max_num_moves):
             num_moves, num_finished = advance(
                 self.game,
                 self.waves.trees,
@@ -314,34 +318,31 @@ class Selfplay:
             )
             self._counts["moves"] += num_moves
             records += [self._record(int(b)) for b in self._finished[:num_finished]]
-            seated = self._seat(first, last, next_number)
+            seated = self._seat(first, last, next_number, records)
             rows = self.waves.collect(first, last, group, rows, observations, network_id)
             if num_moves == 0 and seated == 0:
-                return rows
+                break
+        return rows
 
-    def _seat(self, first: int, last: int, next_number: Callable[[], int | None]) -> int:
-        """Start new games in the free places; returns how many."""
-        seated = 0
+    def _seat(self, first: int, last: int, next_number: Callable[[], int | None], records: list[GameRecord]) -> int:
+        """Start new games in the free places; returns how many.
+
+        A game whose opening leaves only forced moves has ended by then: it is recorded and its place stays free.
+        """
+        config, seated = self.config, 0
         for b in first + np.flatnonzero(self._places["active"][first:last] == 0):
             number = next_number()
             if number is None:
                 break
-            place, control = self._places[b], self.waves.controls[b]
+            place, control, steps = self._places[b], self.waves.controls[b], self._steps[b]
             place["game_number"] = number
             place["key"] = random_bits(self._seed, np.uint64(number))
-            place["active"] = 1
-            open_game(self.game, place, control, self._steps[b], self.config.max_opening_plies, self._mask)
-            start_search(
-                self.game,
-                self.waves.trees[b],
-                control,
-                place,
-                self._steps[b],
-                self.config.simulations,
-                self.config.fast_simulations,
-                self.config.full_search_fraction,
-                self._mask,
-            )
+            open_game(self.game, place, control, steps, config.max_opening_plies, self._mask)
+            budgets = config.simulations, config.fast_simulations, config.full_search_fraction
+            if start_search(self.game, self.waves.trees[b], control, place, steps, *budgets, self._mask):
+                records.append(self._record(int(b)))
+            else:
+                place["active"] = 1
             seated += 1
         return seated
 

@@ -16,6 +16,7 @@ import numpy as np
 import games
 from games.base import Game
 from rl.errors import UserError
+from rl.search.evaluation import Evaluator
 from scripts.agents import find_agent, load_evaluator
 from scripts.arguments import GameName
 from scripts.terminal.console import Console
@@ -81,14 +82,14 @@ def run(command: Command) -> int:
     if game.num_players != 2:
         raise UserError(f"{game.name} is for {game.num_players} player: there is nobody to play against")
     path = find_agent(game, command.agent)
+    generator = np.random.default_rng(command.seed)
+    seed = int(generator.integers(2**62))
+    # A file asked for is loaded now: that it is no agent of this game is told before anything else.
+    evaluator = _load(game, command.agent) if command.agent is not None else None
+    preparation = _Preparation(lambda: _make_thinker(game, path, evaluator, seed))
     console = Console(sys.stdin, sys.stdout)
     if path is None:
         console.say(f"No agent ships for {game.name} yet: a search with random rollouts plays.")
-    generator = np.random.default_rng(command.seed)
-    seed = int(generator.integers(2**62))
-    preparation = _Preparation(lambda: _make_thinker(game, path, seed))
-    if command.agent is not None:
-        preparation.thinker()  # a file that is no agent of this game is told of before anything else
     try:
         dialogue = Dialogue(game, console, preparation.thinker, strength, lambda: _human(command, generator), generator)
         if not console.style.interactive:
@@ -129,8 +130,11 @@ def _human(command: Command, generator: np.random.Generator) -> int:
     return 0 if command.first == "me" else 1
 
 
-def _make_thinker(game: Game, path: Path | None, seed: int) -> Thinker:
+def _make_thinker(game: Game, path: Path | None, evaluator: Evaluator | None, seed: int) -> Thinker:
     if path is None:
         return RolloutThinker(game, seed)
-    num_threads = min(_MOST_THREADS, os.cpu_count() or 1)
-    return NetworkThinker(game, load_evaluator(game, path, LEAVES_PER_TREE, num_threads=num_threads))
+    return NetworkThinker(game, evaluator or _load(game, path))
+
+
+def _load(game: Game, path: Path) -> Evaluator:
+    return load_evaluator(game, path, LEAVES_PER_TREE, num_threads=min(_MOST_THREADS, os.cpu_count() or 1))

@@ -14,8 +14,8 @@ import torch
 
 import games
 from games.base import FloatArray, Game
-from rl.errors import UserError
 from rl.cuda import CudaDevice, graph_sizes
+from rl.errors import UserError
 from rl.evaluator import HandOver, TorchEvaluator
 from rl.network import Network, NetworkConfig, NetworkShape, value_of
 from rl.search.evaluation import Evaluation, Evaluator

@@ -12,8 +12,8 @@ from torch import Tensor
 import games
 from games.base import Game
 from rl.evaluator import TorchEvaluator
-from rl.folded import FoldedNetwork, inference_dtype
-from rl.int8 import int8_pays
+from rl.folded import FoldedNetwork, Tower, inference_dtype
+from rl.int8 import Int8Tower, int8_pays
 from rl.network import Network, NetworkConfig, NetworkShape, Rectifier, value_of
 
 CPU = torch.device("cpu")
@@ -63,7 +63,7 @@ def test_int8_agrees_with_the_network(game: Game, dtype: torch.dtype) -> None:
         pytest.skip(f"no 8-bit convolutions beside {dtype} here")
     network = trained(game)
     observations = planes(300, game)
-    folded = FoldedNetwork(network.shape, CONFIG, network.state_dict(), CPU, dtype, int8=True)
+    folded = FoldedNetwork(network.shape, CONFIG, network.state_dict(), CPU, dtype, Int8Tower)
     with_ones = torch.cat((observations, torch.ones_like(observations[:, :1])), 1).to(dtype)
     with torch.inference_mode():
         logits, values = folded(with_ones.contiguous(memory_format=torch.channels_last))
@@ -76,19 +76,18 @@ def test_int8_agrees_with_the_network(game: Game, dtype: torch.dtype) -> None:
 
 @needs_int8
 def test_fastest_uses_int8_and_takes_new_weights(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
-    used: list[bool] = []
-    build = FoldedNetwork.__init__
+    used: list[Tower] = []
 
-    def noting(self: FoldedNetwork, *arguments: Any, int8: bool = False) -> None:
-        used.append(int8)
-        build(self, *arguments, int8=int8)
+    def noting(*arguments: Any) -> Tower:
+        used.append(Int8Tower(*arguments))
+        return used[-1]
 
-    monkeypatch.setattr(FoldedNetwork, "__init__", noting)
+    monkeypatch.setattr("rl.evaluator.Int8Tower", noting)
     first, second = Network(NetworkShape.of(game), CONFIG), trained(game)
     evaluator = TorchEvaluator(game, first, 32, precision="fastest")
     evaluator.load_weights(second.state_dict(), network_id=1)
     reference = TorchEvaluator(game, second, 32, precision="fastest")
-    assert used == [True, True]
+    assert len(used) == 2
     for one in (evaluator, reference):
         one.buffer()[:] = planes(32, game).numpy() if one is evaluator else evaluator._device.observations(0)
     found, expected = (one.collect(one.submit(32)) for one in (evaluator, reference))

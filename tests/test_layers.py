@@ -13,7 +13,7 @@ LAYERS = [
     [f"rl.{name}" for name in layer.split()]
     for layer in (
         "errors search",
-        "network evaluator folded cuda agent_file",
+        "network evaluator folded int8 cuda agent_file",
         "selfplay replay losses learner checkpoint openings players match elo truth",
         "train protocols",
     )

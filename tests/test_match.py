@@ -126,7 +126,7 @@ def test_openings_are_distinct_short_and_undecided(num_openings: int) -> None:
 
 def test_openings_that_let_the_next_player_win_are_left_out() -> None:
     game = games.make("tic_tac_toe")
-    openings, _ = find_openings(game, 1000, 5)
+    openings, _ = find_openings(game, 40, 5)
     for moves in openings:
         state = game.new_state()
         for action in moves:
@@ -137,7 +137,7 @@ def test_openings_that_let_the_next_player_win_are_left_out() -> None:
 
 def test_a_small_game_repeats_openings_and_says_so() -> None:
     game = games.make("tic_tac_toe")
-    openings, notes = find_openings(game, 500, 1)
+    openings, notes = find_openings(game, 60, 1)
     # Three moves: 38 positions up to symmetry, and in none can O, with one stone, win at once.
     assert len(openings) == 38
     assert notes == ("tic_tac_toe has only 38 openings of up to 3 moves: they are played repeatedly",)
@@ -153,6 +153,7 @@ def test_a_match_is_reproducible_and_its_seed_matters(random_match: MatchResult)
     assert [played.moves for played in other.games] != [played.moves for played in random_match.games]
 
 
+@pytest.mark.compiled_only
 def test_random_against_random_is_even() -> None:
     game = games.make("connect_four4x4")
     result = play_match(game, RandomPlayer(game), RandomPlayer(game), 4000, 2)

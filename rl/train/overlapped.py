@@ -22,13 +22,14 @@ class Overlapped:
         self._pool = pool
         self._leases = Leases(session.run.directory.replay / "leases.jsonl")
         self._last_publish = time.monotonic()
+        self._published = -1
         first_steps = session.run.config.samples_per_target * session.run.config.first_targets
         self._most_behind = first_steps + _MOST_STEPS_BEHIND * session.run.config.learner.batch_size
 
     def train(self) -> None:
         """Returns when a limit is reached, or a signal has come."""
         run, session = self._run, self._session
-        self._pool.use_network(run.directory.network(step := run.publish()), step)
+        self._publish()
         while not session.stopping and not run.finished:
             reports = session.hear(self._pool)
             run.add_games(record for report in reports for record in run.decode(report))
@@ -66,4 +67,11 @@ class Overlapped:
         run = self._run
         if time.monotonic() - self._last_publish >= run.config.schedule.publish_seconds:
             self._last_publish = time.monotonic()
-            self._pool.use_network(run.directory.network(step := run.publish()), step)
+            self._publish()
+
+    def _publish(self) -> None:
+        """Have the workers play with the newest network, if it is newer than theirs."""
+        step = self._run.publish()
+        if step != self._published:
+            self._published = step
+            self._pool.use_network(self._run.directory.network(step), step)

@@ -35,7 +35,10 @@ class Failed:
 
 
 class Child:
-    """One child process running `target(pipe, *arguments)`; its messages are collected by a thread of this process."""
+    """One child process running `target(pipe, *arguments)`.
+
+    Threads of this process send and receive, so that a child that hangs never blocks anything here.
+    """
 
     def __init__(self, name: str, target: Callable[..., None], arguments: tuple[Any, ...], stacks: Path) -> None:
         """`stacks` is the file to which the child writes all its stacks on SIGUSR1."""
@@ -44,6 +47,7 @@ class Child:
         self.name = name
         self.process = context.Process(target=_run, args=(target, far_end, arguments, stacks), name=name, daemon=True)
         self._messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._to_send: queue.SimpleQueue[Any] = queue.SimpleQueue()
         with _signals_blocked():
             self.process.start()
         far_end.close()
@@ -51,6 +55,8 @@ class Child:
         self._ended = threading.Event()
         self._listener = threading.Thread(target=self._listen, name=f"listen-{name}", daemon=True)
         self._listener.start()
+        self._talker = threading.Thread(target=self._talk, name=f"talk-{name}", daemon=True)
+        self._talker.start()
 
     @property
     def pid(self) -> int:
@@ -70,11 +76,8 @@ class Child:
                 return
 
     def send(self, message: object) -> None:
-        """Send; a child that is gone is noticed by `ended`, not here."""
-        try:
-            self._pipe.send(message)
-        except OSError:
-            return
+        """Have it sent, after what was sent before; a child that is gone is noticed by `ended`, not here."""
+        self._to_send.put(message)
 
     def dump_stacks(self) -> None:
         """Ask for the stacks of all the child's threads, in the file given at the start."""
@@ -95,7 +98,9 @@ class Child:
         """End the child now (SIGKILL: it has nothing that must be tidied) and collect what it still sent."""
         self.process.kill()
         self.process.join()
+        self._to_send.put(None)
         self._listener.join(timeout=1.0)
+        self._talker.join(timeout=1.0)
         self._pipe.close()
 
     def _listen(self) -> None:
@@ -106,6 +111,14 @@ class Child:
                 self._messages.put(message)
         except (EOFError, OSError):
             self._ended.set()
+
+
+    def _talk(self) -> None:
+        try:
+            while (message := self._to_send.get()) is not None:
+                self._pipe.send(message)
+        except OSError:
+            return
 
 
 @contextmanager

@@ -191,6 +191,7 @@ class _Worker:
                 device=self._setup.device,
                 network_id=message.network_id,
                 fixed_batch=self._setup.fixed_batch,
+                precision="fastest",
             )
         else:
             self._evaluator.load_weights(network.state_dict(), message.network_id)

@@ -1,0 +1,71 @@
+"""`keima bench NAME`: measures every figure the README claims. Speed lives here, never in a timed test."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from tyro.conf import subcommand
+
+from scripts.bench import cuda, learner, play, rollouts, search, selfplay, startup, strength, truth
+from scripts.bench.report import Options, Report, machine_text
+
+
+@dataclass(frozen=True)
+class AllBench(Options):
+    """The quick ones (play, search, rollouts, learner, startup, truth), each with its defaults. About three minutes."""
+
+
+Command = (
+    Annotated[AllBench, subcommand("all")]
+    | Annotated[play.PlayBench, subcommand("play")]
+    | Annotated[search.SearchBench, subcommand("search")]
+    | Annotated[rollouts.RolloutsBench, subcommand("rollouts")]
+    | Annotated[selfplay.SelfplayBench, subcommand("selfplay")]
+    | Annotated[learner.LearnerBench, subcommand("learner")]
+    | Annotated[startup.StartupBench, subcommand("startup")]
+    | Annotated[truth.TruthBench, subcommand("truth")]
+    | Annotated[strength.StrengthBench, subcommand("strength")]
+    | Annotated[cuda.CudaBench, subcommand("cuda")]
+)
+
+_MEASURES: dict[type[Options], Callable[[Any], Report]] = {
+    play.PlayBench: play.measure,
+    search.SearchBench: search.measure,
+    rollouts.RolloutsBench: rollouts.measure,
+    learner.LearnerBench: learner.measure,
+    startup.StartupBench: startup.measure,
+    truth.TruthBench: truth.measure,
+    selfplay.SelfplayBench: selfplay.measure,
+    strength.StrengthBench: strength.measure,
+}
+_QUICK: tuple[type[Options], ...] = (
+    play.PlayBench,
+    search.SearchBench,
+    rollouts.RolloutsBench,
+    learner.LearnerBench,
+    startup.StartupBench,
+    truth.TruthBench,
+)
+
+
+def run(command: Options | cuda.CudaBench) -> int:
+    """Print what the benchmark finds; `all` prints the reports of the quick ones, as a JSON list with --json."""
+    if isinstance(command, cuda.CudaBench):
+        return cuda.run(command)
+    if isinstance(command, AllBench):
+        reports = []
+        for bench in _QUICK:
+            print(f"bench {bench.__name__} ...", file=sys.stderr)
+            reports.append(_MEASURES[bench](bench(seed=command.seed)))
+    else:
+        reports = [_MEASURES[type(command)](command)]
+    if command.json:
+        found = [report.to_json() for report in reports]
+        print(json.dumps(found if isinstance(command, AllBench) else found[0]))
+    else:
+        print("\n\n".join([machine_text(), *(report.to_text() for report in reports)]))
+    return 0
