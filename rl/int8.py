@@ -111,7 +111,12 @@ class _Stem:
         features: Tensor = torch.ops.mkldnn._convolution_pointwise(
             planes, self._weight, self._bias, self._padding, _ONES, _ONES, 1, "hardtanh", [0.0, _LARGEST], ""
         )
-        return features.to(torch.uint8)
+        return _to_bytes(features)
+
+
+def _to_bytes(features: Tensor) -> Tensor:
+    """Cut features of 0 to 255 to whole bytes, by way of int16: torch has no fast code from floats to bytes."""
+    return features.to(torch.int16).to(torch.uint8)
 
 
 class Int8Tower:
@@ -127,6 +132,7 @@ class Int8Tower:
     ) -> None:
         assert device.type == "cpu"
         self._config, self._linear, self._dtype = config, linear, dtype
+        self._half = torch.tensor(0.5, dtype=dtype)
         self.replace(weights)
 
     def replace(self, weights: FoldedWeights) -> None:
@@ -149,15 +155,16 @@ class Int8Tower:
         for block, (first, second, input_scale, inner_scale, outer_scale) in enumerate(self._blocks):
             inner = first(features, inner_scale, torch.uint8)
             if self._config.pools(block):
-                features = self._add_pooled(block, features.to(self._dtype).mul_(input_scale), inner, inner_scale)
+                bias = self._pooled(block, inner, inner_scale)
+                features = torch.add(bias[:, :, None, None], features.to(self._dtype), alpha=input_scale)
                 features = second.add(inner, features, 1.0, 1.0)
-                features = features.mul_(1.0 / outer_scale).add_(0.5).clamp_(max=_LARGEST).to(torch.uint8)
+                features = torch.add(self._half, features, alpha=1.0 / outer_scale)
+                features = _to_bytes(features.clamp_(max=_LARGEST))
             else:
                 features = second.add(inner, features, input_scale, outer_scale)
         return self._head(features, 1.0, self._dtype)
 
-    def _add_pooled(self, block: int, features: Tensor, inner: Tensor, inner_scale: float) -> Tensor:
-        """`features` plus what the block's pooling makes of its inner features; it leaves the bytes for that."""
+    def _pooled(self, block: int, inner: Tensor, inner_scale: float) -> Tensor:
+        """[n, channels] what the block's pooling adds to every cell. It may be negative, so bytes cannot hold the sum."""
         pooled = sums_and_maxima(cells_first(inner.to(self._dtype))).mul_(inner_scale)
-        bias = self._linear.apply(f"blocks.{block}.pooling", pooled)
-        return features.add_(bias.to(self._dtype)[:, :, None, None])
+        return self._linear.apply(f"blocks.{block}.pooling", pooled).to(self._dtype)

@@ -65,10 +65,11 @@ def _draw_openings(
     undecided: BoolArray,
     keys: HashArray,
 ) -> None:
-    """Fill `moves` [draws, M] with the draws number `first` and on; `undecided` [draws] is cleared where a game ended or can be won at once.
+    """Fill `moves` [draws, M] with the random openings number `first`, `first + 1`, ...
 
-    `keys` [draws] identify the position reached up to the symmetries, `relabelled` [symmetries, num_actions].
-    `states` [3] holds the starting position, then two places to play in.
+    `undecided` [draws] is cleared where a game ended or the player to move can win at once. `keys` [draws] identify
+    the position reached up to the symmetries, `relabelled` [symmetries, num_actions]. `states` [3] holds the starting
+    position, then two places to play in.
     """
     mask = np.zeros(game.num_actions, np.bool_)
     legal = np.zeros(game.num_actions, np.int64)

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from games.base import Game, HashArray, IndexArray, StateArray
+from rl import agents
 from rl.errors import UserError
 from rl.search.driver import Search, SearchConfig
 from rl.search.evaluation import Evaluator, UniformEvaluator
@@ -155,8 +156,8 @@ def parse_spec(text: str) -> PlayerSpec:
 
 def shipped_agent(game: Game) -> Path:
     """Where the agent that comes with `game` lies. Raises UserError when none does."""
-    path = Path(__file__).parent / "agents" / f"{game.name}.safetensors"
-    if not path.is_file():
+    path = agents.shipped_agent(game.name)
+    if path is None:
         raise UserError(f"no agent is shipped for {game.name}: train one with `keima train {game.name}`")
     return path
 

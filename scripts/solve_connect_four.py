@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 WIDTH, HEIGHT = 7, 6
 NUM_PLIES = 36
-EPSILONS = (1.0, 0.5, 0.25, 0.1)
+EPSILONS = (1.0, 0.75, 0.5, 0.25)
 """How often a move of the game that leads to a position is uniformly random instead of perfect; one of these a game."""
 STRIDE = 3
 """Plies between two positions taken from one game."""
@@ -148,7 +148,7 @@ def draw_lines(oracle: Oracle, per_ply: int, random: Random) -> list[Line]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Print solved Connect Four positions whose moves differ in outcome.")
-    parser.add_argument("--per-ply", type=int, default=20, help="positions a ply, as far as there are as many")
+    parser.add_argument("--per-ply", type=int, default=28, help="positions a ply, as far as there are as many")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     lines = draw_lines(Oracle(), options.per_ply, Random(options.seed))

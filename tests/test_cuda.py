@@ -21,7 +21,7 @@ from rl.network import Network, NetworkConfig, NetworkShape, value_of
 from rl.search.evaluation import Evaluation, Evaluator
 from scripts.bench.cuda import CudaBench, run
 
-SMALL = NetworkConfig(blocks=3, channels=32, policy_channels=16, value_channels=16, value_hidden=16)
+SMALL = NetworkConfig(blocks=3, channels=16, policy_channels=8, value_channels=8, value_hidden=8)
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
 
@@ -31,6 +31,7 @@ def game(request: pytest.FixtureRequest) -> Game:
 
 
 def network_for(game: Game, seed: int = 0) -> Network:
+    torch.set_num_threads(1)
     torch.manual_seed(seed)
     network = Network(NetworkShape.of(game), SMALL).eval()
     with torch.no_grad():

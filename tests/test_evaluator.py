@@ -13,7 +13,7 @@ from torch import Tensor
 import games
 from games.base import FloatArray, Game
 from rl.errors import UserError
-from rl.evaluator import MAX_OUTSTANDING, NUM_LANES, HandOver, TorchEvaluator, batch_sizes
+from rl.evaluator import MAX_OUTSTANDING, NUM_LANES, HandOver, Precision, TorchEvaluator, batch_sizes
 from rl.network import Network, NetworkConfig, NetworkShape, value_of
 from rl.search.evaluation import Evaluation, Evaluator
 
@@ -179,8 +179,9 @@ def test_cpu_evaluator_agrees_with_the_network(game: Game, fixed_batch: bool) ->
         np.testing.assert_allclose(evaluation.values, value_of(expected.value_logits).numpy(), atol=0.1)
 
 
-def test_with_a_fixed_batch_a_row_does_not_see_its_neighbours(game: Game) -> None:
-    evaluator = TorchEvaluator(game, network_for(game), 24, fixed_batch=True)
+@pytest.mark.parametrize("precision", ["native", "fastest"])
+def test_with_a_fixed_batch_a_row_does_not_see_its_neighbours(game: Game, precision: Precision) -> None:
+    evaluator = TorchEvaluator(game, network_for(game), 24, fixed_batch=True, precision=precision)
     observations = random_planes(24, game)
     together = evaluate(evaluator, observations)
     for num_rows in (1, 3, 11):

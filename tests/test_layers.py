@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [
     [f"rl.{name}" for name in layer.split()]
     for layer in (
-        "errors search",
+        "errors search agents",
         "network evaluator folded int8 cuda agent_file",
         "selfplay replay losses learner checkpoint openings players match elo truth",
         "train protocols",

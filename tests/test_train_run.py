@@ -161,7 +161,7 @@ def test_the_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureF
         "holds no run": ["tic_tac_toe", "--run-dir", str(tmp_path / "stranger")],
         "unknown game 'chess'": ["chess", "--run-dir", str(tmp_path / "new")],
         "--minutes -3.0: must be positive": ["tic_tac_toe", "--minutes", "-3", "--run-dir", str(tmp_path / "new")],
-        "network: blocks is 0": ["tic_tac_toe", "--network.blocks", "0", "--run-dir", str(tmp_path / "new")],
+        "blocks is 0": ["tic_tac_toe", "--network.blocks", "0", "--run-dir", str(tmp_path / "new")],
     }
     for complaint, arguments in wrong.items():
         assert main(["train", *arguments]) == 2

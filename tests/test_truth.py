@@ -109,8 +109,8 @@ def test_the_set_is_as_it_was_asked_for() -> None:
     assert len(POSITIONS) >= 500
     counts = Counter(len(position.moves) for position in POSITIONS)
     assert sorted(counts) == list(range(36))
-    assert (counts[0], counts[1]) == (1, 4)
-    assert len({counts[ply] for ply in range(3, 36)}) == 1, "evenly over the plies"
+    assert (counts[0], counts[1]) == (1, 3), "after the centre column, every answer loses"
+    assert counts[2] >= 15 and len({counts[ply] for ply in range(3, 36)}) == 1, "evenly over the plies"
     seen: set[frozenset[tuple[tuple[int, int], int]]] = set()
     for position in POSITIONS:
         grid = grid_after(position.moves)

@@ -59,7 +59,7 @@ def run(command: Options | cuda.CudaBench) -> int:
     if isinstance(command, AllBench):
         reports = []
         for bench in _QUICK:
-            print(f"bench {bench.__name__} ...", file=sys.stderr)
+            print(f"bench {bench.__name__.removesuffix('Bench').lower()} ...", file=sys.stderr)
             reports.append(_MEASURES[bench](bench(seed=command.seed)))
     else:
         reports = [_MEASURES[type(command)](command)]

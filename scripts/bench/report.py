@@ -114,18 +114,26 @@ class Report:
 class Lap(NamedTuple):
     """One measured stretch of work."""
 
-    count: float
+    amount: float
     """How much of whatever is counted was done."""
     wall_seconds: float
     cpu_seconds: float
     """Of all threads of this process."""
 
+    @property
+    def per_wall_second(self) -> float:
+        return self.amount / self.wall_seconds
+
+    @property
+    def per_cpu_second(self) -> float:
+        return self.amount / max(self.cpu_seconds, 1e-9)
+
 
 def timed(work: Callable[[], float]) -> Lap:
     """Do `work`, which returns how much it did, against both clocks."""
     wall, cpu = time.perf_counter(), time.process_time()
-    count = work()
-    return Lap(count, time.perf_counter() - wall, time.process_time() - cpu)
+    amount = work()
+    return Lap(amount, time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def interleaved(works: Mapping[str, Callable[[int], float]], repeats: int) -> dict[str, list[Lap]]:
@@ -145,8 +153,8 @@ def interleaved(works: Mapping[str, Callable[[int], float]], repeats: int) -> di
 def rates(name: str, unit: str, laps: Sequence[Lap], goal: float | None = None) -> list[Figure]:
     """Two figures, per wall second (held to the goal) and per CPU second (nearly free of other programs' noise)."""
     return [
-        Figure(name, f"{unit}/s", tuple(lap.count / lap.wall_seconds for lap in laps), "wall", goal),
-        Figure(name, f"{unit}/s", tuple(lap.count / max(lap.cpu_seconds, 1e-9) for lap in laps), "cpu"),
+        Figure(name, f"{unit}/s", tuple(lap.per_wall_second for lap in laps), "wall", goal),
+        Figure(name, f"{unit}/s", tuple(lap.per_cpu_second for lap in laps), "cpu"),
     ]
 
 
@@ -168,7 +176,9 @@ def machine_text() -> str:
     """The same in one line."""
     where = machine()
     versions = ", ".join(f"{name} {where[name]}" for name in ("python", "torch", "numba", "numpy"))
-    return f"{where['cpu']}, {where['usable_cores']} of {where['cores']} cores, load {where['load_average']}; {versions}"
+    return (
+        f"{where['cpu']}, {where['usable_cores']} of {where['cores']} cores, load {where['load_average']}; {versions}"
+    )
 
 
 def require_positive(options: Mapping[str, float]) -> None:

@@ -26,9 +26,7 @@ class RolloutsBench(TimedOptions):
 
 def measure(command: RolloutsBench) -> Report:
     """One search a position, each a call from Python, as a player makes it."""
-    require_positive(
-        {"positions": command.positions, "simulations": command.simulations, "repeats": command.repeats}
-    )
+    require_positive({"positions": command.positions, "simulations": command.simulations, "repeats": command.repeats})
     game = games.make(command.game)
     states = distinct_states(game, command.positions, command.seed)
     search = RolloutSearch(game, command.simulations)
@@ -38,6 +36,11 @@ def measure(command: RolloutsBench) -> Report:
         return float(sum(result.visit_counts.sum() for result in found))
 
     laps = interleaved({"rollouts": work}, command.repeats)["rollouts"]
-    settings = {"game": game.name, "repeats": command.repeats, "positions": len(states), "simulations": command.simulations}
+    settings = {
+        "game": game.name,
+        "repeats": command.repeats,
+        "positions": len(states),
+        "simulations": command.simulations,
+    }
     figures = rates("one tree, random rollouts", "simulations", laps, _GOAL)
     return Report("rollouts", command.seed, settings, tuple(figures))

@@ -46,7 +46,7 @@ def measure(command: SearchBench) -> Report:
     if not game.bounded:
         raise UserError(f"bench search: {game.name} has no bounded values, so a constant 0 means nothing")
     states = distinct_states(game, command.trees, command.seed)
-    searchers = {root: _Searcher(game, states, root, command.simulations, command.seed) for root in _ROOTS}
+    searchers = {root: Searcher(game, states, root, command.simulations, command.seed) for root in _ROOTS}
     works: dict[str, Callable[[int], float]] = {}
     for root, searcher in searchers.items():
         works[f"{root}, waves"] = searcher.in_waves
@@ -63,7 +63,7 @@ def measure(command: SearchBench) -> Report:
     return Report("search", command.seed, settings, tuple(figures))
 
 
-class _Searcher:
+class Searcher:
     """The trees of one root policy, and the two ways to search them. Both return the simulations that took place."""
 
     def __init__(self, game: Game, states: StateArray, root: _Root, num_simulations: int, seed: int) -> None:
@@ -96,9 +96,7 @@ class _Searcher:
         """Tree after tree, without observations, batches and cache."""
         waves = self._waves
         self._begin(turn)
-        search_uniform(
-            self._game, waves.trees, waves.controls, waves.settings, 0, len(self._states), self._logits
-        )
+        search_uniform(self._game, waves.trees, waves.controls, waves.settings, 0, len(self._states), self._logits)
         return self._count()
 
     def _begin(self, turn: int) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import torch
 
 import games
 from games.base import Game
-from rl.evaluator import Precision, TorchEvaluator
+from rl.evaluator import MAX_OUTSTANDING, Precision, TorchEvaluator
 from rl.network import Network
 from rl.search.evaluation import Evaluator
 from rl.selfplay import Selfplay, SelfplayConfig
@@ -75,7 +77,7 @@ def measure(command: SelfplayBench) -> Report:
     for stretch in range(command.stretches):
         table.play(command.games * (stretch + 1) / command.stretches, 60 * minutes * (stretch + 1) / command.stretches)
         for size, evaluator in bare.items():
-            bare_laps[size].append(timed(lambda evaluator=evaluator: _full_batches(evaluator, command.bare_seconds)))
+            bare_laps[size].append(timed(partial(_full_batches, evaluator, command.bare_seconds)))
     settings = {
         "game": game.name,
         "network": network_name,
@@ -85,7 +87,7 @@ def measure(command: SelfplayBench) -> Report:
         "games": table.num_games,
         "stretches": command.stretches,
     }
-    return Report("selfplay", command.seed, settings, (*_figures(table, bare_laps), *_notes(table)))
+    return Report("selfplay", command.seed, settings, tuple(_figures(table, bare_laps)), (_account(table),))
 
 
 class _Table:
@@ -128,6 +130,64 @@ class _Table:
 
     def of(self, name: str) -> list[Lap]:
         """The stretches with one of the counts as what was done."""
-        return [
-            lap._replace(count=counts[name]) for lap, counts in zip(self.laps, self.counts, strict=True)
-        ]
+        return [lap._replace(amount=counts[name]) for lap, counts in zip(self.laps, self.counts, strict=True)]
+
+
+def _bare_evaluator(game: Game, network: Network, batch_size: int, precision: Precision) -> Evaluator:
+    """An evaluator of its own for one batch size, its input positions of random play."""
+    evaluator = TorchEvaluator(game, network, batch_size, precision=precision)
+    positions = random_positions(game, batch_size)
+    for _ in range(MAX_OUTSTANDING + 1):  # each input buffer, and the library's preparations
+        evaluator.buffer()[:] = positions
+        evaluator.collect(evaluator.submit(batch_size))
+    return evaluator
+
+
+def _full_batches(evaluator: Evaluator, seconds: float) -> float:
+    """Full batches back to back for so long, one at least; returns the rows evaluated."""
+    begun, rows = time.perf_counter(), 0
+    while rows == 0 or time.perf_counter() - begun < seconds:
+        evaluator.collect(evaluator.submit(evaluator.batch_size))
+        rows += evaluator.batch_size
+    return float(rows)
+
+
+def _total(laps: Sequence[Lap]) -> Lap:
+    """All of them as one."""
+    return Lap(*(sum(parts) for parts in zip(*laps, strict=True)))
+
+
+def _figures(table: _Table, bare: dict[int, list[Lap]]) -> list[Figure]:
+    """Rates, and the share of the best bare rate: stretch by stretch against its neighbour, and in all."""
+    totals = {size: _total(laps) for size, laps in bare.items()}
+    best = max(totals, key=lambda size: totals[size].per_wall_second)
+    played, alone = table.of("evaluations"), bare[best]
+    pairs = list(zip([*played, _total(played)], [*alone, totals[best]], strict=True))
+    on_the_wall = tuple(lap.per_wall_second / against.per_wall_second for lap, against in pairs)
+    on_cores = tuple(lap.per_cpu_second / against.per_cpu_second for lap, against in pairs)
+    share = "of the best bare rate"
+    figures = [
+        Figure(f"evaluations, share {share}", "each stretch", on_the_wall[:-1], "wall", _SHARE_GOAL),
+        Figure(f"evaluations, share {share}", "each stretch", on_cores[:-1], "cpu"),
+        Figure(f"evaluations, share {share}", "in all", on_the_wall[-1:], "wall", _SHARE_GOAL),
+        Figure(f"evaluations, share {share}", "in all", on_cores[-1:], "cpu"),
+        *rates("moves", "moves", table.of("moves"), _MOVES_GOAL),
+        *rates("network in self-play", "evaluations", played),
+    ]
+    for size, laps in bare.items():
+        figures += rates(f"bare network, batch {size}{' (best)' if size == best else ''}", "evaluations", laps)
+    return figures
+
+
+def _account(table: _Table) -> str:
+    """Where the simulations and the time went."""
+    totals = {name: sum(counts[name] for counts in table.counts) for name in table.counts[0]}
+    simulations = max(1.0, totals["simulations"])
+    parts = [
+        f"{totals['evaluations'] / simulations:.2f} of the simulations asked the network",
+        f"{totals['cache_hits'] / simulations:.2f} the cache",
+        f"{totals['known_leaves'] / simulations:.2f} ended in terminal or proven positions",
+        f"{totals['search_seconds'] / table.seconds:.2f} of the time was search",
+        f"{totals['evaluations'] / max(1.0, totals['waves']):.0f} rows a batch",
+    ]
+    return ", ".join(parts)

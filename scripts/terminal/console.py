@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import select
 import shutil
-import sys
+import signal
 import textwrap
 from dataclasses import dataclass
 from typing import TextIO
@@ -46,9 +46,6 @@ class Console:
     def __init__(self, stdin: TextIO, stdout: TextIO, style: Style | None = None) -> None:
         self._stdin, self._stdout = stdin, stdout
         self.style = style or Style.of(stdin, stdout)
-        if self.style.interactive and stdin is sys.stdin:
-            with contextlib.suppress(ImportError):
-                import readline  # noqa: F401  # from now on `input` edits lines and remembers them
 
     def say(self, text: str = "") -> None:
         """Write text, folded at words to the width of the window."""
@@ -67,11 +64,32 @@ class Console:
 
     def ask(self, prompt: str) -> str | None:
         """A line from the person, without its end; None when there are no more. Only people see the prompt."""
-        if self.style.interactive and self._stdin is sys.stdin:
-            try:
-                return input(prompt)
-            except EOFError:
-                self.show("")
-                return None
+        if self.style.interactive:
+            self._stdout.write(prompt)
+            self._stdout.flush()
+            _wait_for_line(self._stdin)
         line = self._stdin.readline()
+        if not line and self.style.interactive:
+            self.show("")
         return line.rstrip("\r\n") if line else None
+
+
+def _wait_for_line(stdin: TextIO) -> None:
+    """Wait until a terminal has a line, open to Ctrl-C at every moment.
+
+    A signal that comes after Python last looked for one, and before the system call that waits for input, goes
+    unnoticed until the next key; `input` with readline takes long between the two. A descriptor that signals write to
+    closes the gap.
+    """
+    if not stdin.isatty():
+        return
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    try:
+        while stdin.fileno() not in select.select([stdin.fileno(), woken], [], [])[0]:
+            os.read(woken, 64)  # Python runs the signal's handler, which raises or returns
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(wake)

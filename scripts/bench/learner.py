@@ -1,0 +1,91 @@
+"""`keima bench learner`: training samples a second on one core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import games
+from games.base import Game
+from rl.learner import Learner, LearnerConfig
+from rl.network import NetworkConfig
+from rl.replay.window import Window, WindowConfig
+from rl.search.evaluation import UniformEvaluator
+from rl.selfplay import Selfplay, SelfplayConfig
+from scripts.arguments import GameName
+from scripts.bench.report import Report, TimedOptions, interleaved, rates, require_positive
+
+_SIMULATIONS = 8
+
+
+@dataclass(frozen=True)
+class LearnerBench(TimedOptions):
+    """Training: samples a second, drawn from the window and learnt from."""
+
+    game: GameName = "connect_four"
+    games: int = 128
+    """Games in the window, played without a network."""
+    steps: int = 8
+    """Learner steps of one measurement."""
+    batch_size: int = LearnerConfig().batch_size
+    """Samples of a step."""
+    threads: int = 1
+    """Threads of the learner."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+
+
+def measure(command: LearnerBench) -> Report:
+    """Drawing batches alone (replaying games, symmetries), and drawing and learning as a run does."""
+    require_positive(
+        {
+            "games": command.games,
+            "steps": command.steps,
+            "batch-size": command.batch_size,
+            "threads": command.threads,
+            "repeats": command.repeats,
+        }
+    )
+    game = games.make(command.game)
+    window = played_window(game, command.games, command.seed)
+    config = LearnerConfig(batch_size=command.batch_size)
+    learner = Learner(game, command.network, config, command.seed, num_threads=command.threads)
+    samples = float(command.steps * command.batch_size)
+
+    def draw(turn: int) -> float:
+        for step in range(command.steps):
+            window.sample(command.batch_size, command.seed + turn * command.steps + step)
+        return samples
+
+    def learn(turn: int) -> float:
+        for step in range(command.steps):
+            learner.train_step(window.sample(command.batch_size, command.seed + turn * command.steps + step))
+        return samples
+
+    laps = interleaved({"drawing": draw, "drawing and learning": learn}, command.repeats)
+    figures = [figure for name in laps for figure in rates(name, "samples", laps[name])]
+    settings = {
+        "game": game.name,
+        "repeats": command.repeats,
+        "network": f"{command.network.blocks}x{command.network.channels}",
+        "batch size": command.batch_size,
+        "steps": command.steps,
+        "threads": command.threads,
+        "window": window.num_positions,
+    }
+    return Report("learner", command.seed, settings, tuple(figures))
+
+
+def played_window(game: Game, num_games: int, seed: int) -> Window:
+    """A window of games played by the search alone, every position a training target."""
+    config = SelfplayConfig(
+        games_per_worker=min(num_games, 64),
+        simulations=_SIMULATIONS,
+        fast_simulations=_SIMULATIONS,
+        full_search_fraction=1.0,
+        cache_entries=0,
+    )
+    selfplay, evaluator = Selfplay(game, config, seed), UniformEvaluator(game, config.games_per_worker)
+    window = Window(game, WindowConfig(holdout_fraction=0.0))
+    numbers = iter(range(num_games))
+    while window.num_games < num_games:
+        window.add_all(selfplay.wave(evaluator, lambda: next(numbers, None)))
+    return window

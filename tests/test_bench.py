@@ -1,0 +1,306 @@
+"""`keima bench`: every benchmark runs, at sizes that say nothing of speed, and says what it has to say."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from minimax import solve_tic_tac_toe
+
+import games
+import scripts.bench as bench
+from games.base import HashArray, IndexArray, StateArray
+from rl.agent_file import save_agent
+from rl.network import Network, NetworkConfig, NetworkShape
+from rl.players import Stop
+from scripts.bench.play import play_at_random
+from scripts.bench.report import Figure, Lap, interleaved, rates
+from scripts.bench.search import Searcher, distinct_states
+from scripts.bench.strength import every_line
+from scripts.cli import main
+
+TINY = {
+    "play": ["--moves", "300", "--repeats", "2"],
+    "search": ["tic_tac_toe", "--trees", "4", "--simulations", "12", "--repeats", "2"],
+    "rollouts": ["tic_tac_toe", "--positions", "2", "--simulations", "10", "--repeats", "2"],
+    "learner": [
+        *("tic_tac_toe", "--games", "3", "--steps", "1", "--batch-size", "8", "--repeats", "2"),
+        *("--network.blocks", "1", "--network.channels", "8"),
+    ],
+}
+"""The arguments of the benchmarks that need no agent and start no process."""
+
+LINES = [(0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6)]
+
+
+def bench_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert main(["bench", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def check(report: dict[str, Any], name: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """The figures of a report by name and clock, after looking at what every report has to say."""
+    assert report["benchmark"] == name
+    assert report["machine"]["cpu"] and report["machine"]["cores"] >= report["machine"]["usable_cores"] >= 1
+    assert {"torch", "numba", "numpy", "python", "load_average"} <= report["machine"].keys()
+    assert isinstance(report["seed"], int) and report["settings"] and report["figures"]
+    for figure in report["figures"]:
+        assert min(figure["values"]) == figure["min"] <= figure["median"] <= figure["max"] == max(figure["values"])
+        assert figure["clock"] in ("wall", "cpu", "") and figure["min"] >= 0 and np.isfinite(figure["max"])
+        if figure["unit"].endswith("/s"):
+            assert figure["min"] > 0 and figure["clock"]
+        if "goal" in figure:
+            assert figure["met"] == (
+                figure["median"] <= figure["goal"] if figure["at_most"] else figure["median"] >= figure["goal"]
+            )
+    return {(figure["name"], figure["clock"]): figure for figure in report["figures"]}
+
+
+@pytest.fixture(scope="module")
+def connect_four_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    game = games.make("connect_four")
+    path = tmp_path_factory.mktemp("agent") / "tiny.safetensors"
+    save_agent(path, Network(NetworkShape.of(game), NetworkConfig(blocks=1, channels=8)), game, {})
+    return path
+
+
+# --- the frame ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_each_tells_its_figures(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    report = bench_json(capsys, name, *TINY[name], "--seed", "7")
+    figures = check(report, name)
+    assert report["seed"] == 7 and report["settings"]["repeats"] == 2
+    rated = [figure for figure in figures.values() if figure["unit"].endswith("/s")]
+    assert len(rated) >= 2 and all(len(figure["values"]) == 2 for figure in rated)
+    assert {clock for _, clock in figures} >= {"wall", "cpu"}
+
+
+def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "play", *TINY["play"]]) == 0
+    shown = capsys.readouterr().out
+    assert "cores, load" in shown.splitlines()[0] and "torch" in shown.splitlines()[0]
+    for word in ("median", "goal", "moves/s", "wall", "cpu", *games.names(), "missed", ">= 50,000,000"):
+        assert word in shown
+
+
+def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = []
+
+    def measured(command: bench.Options) -> bench.Report:
+        seeds.append(command.seed)
+        return bench.Report(type(command).__name__, command.seed, {"tiny": True}, (Figure("one", "share", (1.0,)),))
+
+    monkeypatch.setattr(bench, "_MEASURES", dict.fromkeys(bench._MEASURES, measured))
+    reports = bench_json(capsys, "all", "--seed", "3")
+    names = [report["benchmark"] for report in reports]
+    assert names == ["PlayBench", "SearchBench", "RolloutsBench", "LearnerBench", "StartupBench", "TruthBench"]
+    assert seeds == [3] * len(names)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nothing"],
+        ["play", "--moves", "0"],
+        ["play", "--repeats", "-1"],
+        ["search", "checkers"],
+        ["search", "--simulations", "0"],
+        ["rollouts", "--positions", "none"],
+        ["learner", "--batch-size", "0"],
+        ["selfplay", "--stretches", "0"],
+        ["selfplay", "--minutes", "0"],
+        ["selfplay", "--batch-sizes", "64", "0"],
+        ["selfplay", "--agent", "/nowhere/agent.safetensors"],
+        ["startup", "--repeats", "0"],
+        ["truth", "tic_tac_toe"],
+        ["truth", "--positions", "0"],
+        ["strength", "connect_four4x4"],
+        ["strength", "--agent", "/nowhere/agent.safetensors"],
+    ],
+)
+def test_bad_arguments_are_one_line_and_exit_code_two(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.startswith("keima: ") and captured.err.count("\n") == 1
+
+
+def test_rates_are_amounts_over_either_clock() -> None:
+    laps = [Lap(100.0, 2.0, 1.0), Lap(90.0, 3.0, 0.5), Lap(10.0, 1.0, 1.0)]
+    wall, cpu = rates("thing", "moves", laps, 40.0)
+    assert wall.values == (50.0, 30.0, 10.0) and wall.clock == "wall" and wall.unit == "moves/s"
+    assert cpu.values == (100.0, 180.0, 10.0) and cpu.clock == "cpu" and cpu.goal is None and cpu.met is None
+    assert wall.median == 30.0 and wall.met is False
+    assert Figure("wait", "s", (1.0, 4.0, 2.0), "wall", 2.0, at_most=True).met is True
+
+
+def test_works_take_turns_and_the_first_round_is_not_counted() -> None:
+    called = []
+
+    def work(name: str, amount: float) -> Any:
+        return lambda turn: called.append((turn, name)) or amount + turn
+
+    laps = interleaved({"a": work("a", 10.0), "b": work("b", 20.0)}, 2)
+    assert called == [(0, "a"), (0, "b"), (1, "a"), (1, "b"), (2, "a"), (2, "b")]
+    assert [lap.amount for lap in laps["a"]] == [11.0, 12.0] and [lap.amount for lap in laps["b"]] == [21.0, 22.0]
+
+
+# --- what is counted ------------------------------------------------------------------------------------------------
+
+
+@cache
+def expected_length(own: frozenset[int], other: frozenset[int]) -> float:
+    """Moves that a random game of tic-tac-toe still takes, exactly; `own` are the cells of the player to move."""
+    free = set(range(9)) - own - other
+    lengths = []
+    for cell in free:
+        after = own | {cell}
+        ended = len(free) == 1 or any(after.issuperset(line) for line in LINES)
+        lengths.append(1.0 if ended else 1.0 + expected_length(other, after))
+    return sum(lengths) / len(lengths)
+
+
+def test_random_play_plays_games_of_the_exact_length() -> None:
+    exact = expected_length(frozenset(), frozenset())
+    assert 4000 / play_at_random(games.make("tic_tac_toe"), 4000, 1) == pytest.approx(exact, abs=0.15)
+
+
+def test_roots_are_distinct() -> None:
+    game = games.make("connect_four")
+    states = distinct_states(game, 40, 0)
+    assert len(states) == len({state.tobytes() for state in states}) == 40
+    assert len({int(state["num_moves"]) for state in states}) == 1 and int(states[0]["num_moves"]) > 0
+
+
+@pytest.mark.parametrize("root", ["gumbel", "puct"])
+def test_search_counts_what_took_place(root: Literal["gumbel", "puct"]) -> None:
+    game = games.make("tic_tac_toe")
+    states = distinct_states(game, 3, 0)
+    searcher = Searcher(game, states, root, 5, 0)
+    assert searcher.in_waves(0) == searcher.in_one_kernel(1) == searcher.in_waves(2) == 5 * len(states)
+    late = states[:1].copy()
+    game.reset(late[0])
+    for cell in (0, 1, 2, 4, 3, 5, 7):  # a draw is still open; two cells are left, so the tree is soon proven
+        game.step(late[0], cell, np.zeros(0, np.uint64))
+    searcher = Searcher(game, late, root, 100, 0)
+    assert 2 <= searcher.in_waves(0) < 10 and 2 <= searcher.in_one_kernel(1) < 10
+
+
+def test_search_tells_its_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = check(bench_json(capsys, "search", *TINY["search"]), "search")
+    assert figures["node of a tree", ""]["median"] > 50
+    assert 0 <= figures["gumbel, answered by the cache", ""]["median"] < 1
+
+
+# --- with a network -------------------------------------------------------------------------------------------------
+
+
+def test_selfplay_and_the_bare_network(capsys: pytest.CaptureFixture[str], connect_four_agent: Path) -> None:
+    sizes = ["--games", "3", "--lockstep", "4", "--simulations", "4", "--stretches", "2", "--bare-seconds", "0.001"]
+    agent = ["--agent", str(connect_four_agent), "--batch-sizes", "4", "8"]
+    report = bench_json(capsys, "selfplay", "connect_four", *sizes, *agent)
+    figures = check(report, "selfplay")
+    assert report["settings"]["network"] == "1x8, tiny.safetensors" and report["settings"]["games"] >= 3
+    bare = [name for name, clock in figures if name.startswith("bare network") and clock == "wall"]
+    assert len(bare) == 2 and sum(name.endswith("(best)") for name in bare) == 1
+    shares = [figure for figure in report["figures"] if figure["name"].startswith("evaluations, share")]
+    assert [len(figure["values"]) for figure in shares] == [2, 2, 1, 1]
+    assert "of the simulations asked the network" in report["notes"][0]
+
+
+def test_selfplay_without_an_agent_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.agents.shipped_agent", lambda name: None)
+    monkeypatch.setattr("scripts.bench.agents.NetworkConfig", lambda: NetworkConfig(blocks=1, channels=8))
+    sizes = ["--lockstep", "2", "--simulations", "2", "--stretches", "1", "--bare-seconds", "0.001"]
+    limits = ["--games", "1000", "--minutes", "0.0001", "--batch-sizes", "2"]
+    report = bench_json(capsys, "selfplay", "tic_tac_toe", *sizes, *limits)
+    assert "random weights" in report["settings"]["network"] and report["settings"]["games"] < 1000
+
+
+def test_truth_tells_players_apart(capsys: pytest.CaptureFixture[str], connect_four_agent: Path) -> None:
+    sizes = ["--positions", "30", "--simulations", "3", "--rollouts", "20", "--agent", str(connect_four_agent)]
+    report = bench_json(capsys, "truth", "connect_four", *sizes)
+    figures = check(report, "truth")
+    random, tactics = (figures[name, ""]["median"] for name in ("random play", "one-ply tactics"))
+    assert 0.2 < random < tactics < 0.9
+    assert len(figures) == 5 and all(figure["max"] <= 1 for figure in figures.values())
+    assert any("95 % interval" in note for note in report["notes"])
+
+
+def test_truth_baselines_are_those_that_the_set_names(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The set's maker worked them out from its own rules and wrote them into the head of the file.
+    head = resources.files("games.board").joinpath("data/connect_four_truth.txt").read_text("ascii")
+    by_random, by_tactics = (
+        float(match[1]) for match in re.finditer(r"(?:best outcome|else random\)) in (0\.\d+)", head)
+    )
+    monkeypatch.setattr("scripts.agents.shipped_agent", lambda name: None)
+    report = bench_json(capsys, "truth", "--rollouts", "1")
+    figures = check(report, "truth")
+    assert figures["random play", ""]["median"] == pytest.approx(by_random, abs=0.0006)
+    assert figures["one-ply tactics", ""]["median"] == pytest.approx(by_tactics, abs=0.0006)
+    assert "no agent ships" in report["notes"][0]
+
+
+class MinimaxPlayer:
+    """Tic-tac-toe by the tests' own minimax: the best cell, or the worst."""
+
+    def __init__(self, *, perfect: bool) -> None:
+        self.name = "minimax"
+        self._choose = max if perfect else min
+
+    def choose(
+        self, states: StateArray, histories: Sequence[HashArray], keys: HashArray, stop: Stop | None = None
+    ) -> IndexArray:
+        return np.array([self._cell(state["board"]) for state in states], np.int64)
+
+    def _cell(self, board: Any) -> int:
+        crosses, noughts = (np.flatnonzero(board == stone).tolist() for stone in (1, 2))
+        moves = [cell for pair in zip_longest(crosses, noughts) for cell in pair if cell is not None]
+        results = solve_tic_tac_toe(moves)
+        return self._choose(results, key=lambda cell: results[cell].outcome)
+
+
+def test_every_line_is_played() -> None:
+    game = games.make("tic_tac_toe")
+    for player in (0, 1):
+        perfect = every_line(game, MinimaxPlayer(perfect=True), player)
+        assert perfect[-1] == 0 and perfect[1] > 0 and perfect[0] > 0
+        assert every_line(game, MinimaxPlayer(perfect=False), player)[-1] > 0
+
+
+def test_strength_plays_a_match_and_every_line(capsys: pytest.CaptureFixture[str], small_agent: Path) -> None:
+    sizes = ["--games", "4", "--simulations", "16", "--opponent", "random", "--agent", str(small_agent)]
+    report = bench_json(capsys, "strength", "tic_tac_toe", *sizes)
+    figures = check(report, "strength")
+    low, score, high = (
+        figures[f"score against random{end}", ""]["median"] for end in (", lower end", "", ", upper end")
+    )
+    assert 0 <= low < score <= high <= 1
+    assert figures["lost as first, all lines", ""]["at_most"] and figures["lost as second, all lines", ""]["goal"] == 0
+    assert len(report["notes"]) >= 3
+
+
+# --- starting a process ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.compiled_only
+@pytest.mark.long  # compiles the search from nothing
+def test_startup_waits_for_the_prompt_and_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = check(bench_json(capsys, "startup", "tic_tac_toe", "--repeats", "1"), "startup")
+    prompt, answer = "first prompt", "the agent's first answer"
+    seconds = {name: figure["median"] for (name, _), figure in figures.items()}
+    for kind in ("warm", "cold"):
+        assert 0 < seconds[f"{prompt}, {kind}"] < seconds[f"{answer}, {kind}"]
+    assert seconds[f"{answer}, warm"] < seconds[f"{answer}, cold"]
