@@ -165,6 +165,6 @@ class Int8Tower:
         return self._head(features, 1.0, self._dtype)
 
     def _pooled(self, block: int, inner: Tensor, inner_scale: float) -> Tensor:
-        """[n, channels] what the block's pooling adds to every cell. It may be negative, so bytes cannot hold the sum."""
+        """[n, channels] what the block's pooling adds to every cell. It may be negative: bytes cannot hold the sum."""
         pooled = sums_and_maxima(cells_first(inner.to(self._dtype))).mul_(inner_scale)
         return self._linear.apply(f"blocks.{block}.pooling", pooled).to(self._dtype)

@@ -363,14 +363,15 @@ class Selfplay:
         return [int(number) for number in numbers]
 
     def take_counts(self) -> dict[str, float]:
-        """What happened since the last call: moves, simulations, evaluations, cache_hits, known_leaves, waves,
-        network_seconds, search_seconds."""
+        """What happened since the last call: moves, simulations, evaluations, cache_hits, known_leaves (terminal or
+        proven), depth_sum (of all leaves), waves, network_seconds, search_seconds."""
         controls = self.waves.controls
         counts = self._counts
         counts["simulations"] = float(controls["num_simulations"].sum())
         counts["cache_hits"] = float(controls["num_cache_hits"].sum())
+        counts["depth_sum"] = float(controls["num_levels"].sum())
         counts["known_leaves"] = float(controls["num_known_leaves"].sum())
-        for name in ("num_simulations", "num_cache_hits", "num_known_leaves"):
+        for name in ("num_simulations", "num_cache_hits", "num_known_leaves", "num_levels"):
             controls[name] = 0
         names = ("moves", "evaluations", "waves", "network_seconds", "search_seconds")
         self._counts = dict.fromkeys(names, 0.0)

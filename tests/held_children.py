@@ -26,4 +26,3 @@ def hang(pipe: connection.Connection) -> None:
     """Tell which signals are blocked, then be silent for good."""
     pipe.send(sorted(int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])))
     time.sleep(1000.0)
-

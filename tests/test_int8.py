@@ -40,8 +40,8 @@ def trained(game: Game) -> Network:
     with torch.no_grad():
         for name, tensor in network.named_parameters():
             tensor.add_((0.5 if name.startswith(("policy", "outcomes")) else 0.05) * torch.randn_like(tensor))
-        for _ in range(150):
-            network(planes(64, game))
+        for _ in range(60):
+            network(planes(32, game))
     return network.eval()
 
 

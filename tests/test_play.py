@@ -30,6 +30,7 @@ def test_a_whole_game_under_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert capsys.readouterr().out == captured.out  # the seed repeats it
 
 
+@pytest.mark.compiled_only
 @pytest.mark.parametrize("first", ["me", "agent", "random"])
 def test_an_agent_from_a_file_plays(
     first: str, small_agent: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

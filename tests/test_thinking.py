@@ -67,6 +67,7 @@ def test_the_tree_of_the_moves_played_is_kept() -> None:
     assert thinker.think(situation(CONNECT_FOUR, "1"), Budget(20)).visits == 20  # another game: nothing to keep
 
 
+@pytest.mark.compiled_only
 def test_thinking_by_the_clock_ends_in_time() -> None:
     for thinker in thinkers(CONNECT_FOUR):
         begun = time.monotonic()

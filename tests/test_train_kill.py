@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tiny_runs import GAME, TINY, family, none_left, numbers_on_disk, start, wait_until, workers
+from tiny_runs import GAME, TINY, family, none_left, numbers_on_disk, pids, start, wait_until, workers
 
 from rl.train.config import LimitsConfig
 from rl.train.loop import train
@@ -69,16 +69,16 @@ def test_a_dead_worker_is_replaced_and_a_hanging_one_too(tmp_path: Path) -> None
     wait_until(lambda: len(workers(process)) == 2 and acknowledged(run_dir) > 0, process)
     first, second = workers(process)
     first.kill()
-    wait_until(lambda: len(workers(process)) == 2 and first.pid not in [child.pid for child in workers(process)], process)
+    wait_until(lambda: len(workers(process)) == 2 and first.pid not in pids(process), process)
     second.suspend()
-    wait_until(lambda: len(workers(process)) == 2 and second.pid not in [child.pid for child in workers(process)], process)
+    wait_until(lambda: len(workers(process)) == 2 and second.pid not in pids(process), process)
     games = acknowledged(run_dir)
     wait_until(lambda: acknowledged(run_dir) > games + 20, process)
     children = family(process)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=20)
     assert "ended unexpectedly: it is started again" in output
-    assert f"!!! STALLED: self-play worker" in output
+    assert "!!! STALLED: self-play worker" in output
     assert none_left(children)
     assert read_metrics(run_dir / "metrics.jsonl")[-1]["selfplay/worker_restarts"] >= 2
     numbers = numbers_on_disk(run_dir)

@@ -21,7 +21,6 @@ from held_children import echo, fail, hang
 from tiny_runs import GAME, TINY, limited
 
 from games.base import TruthPosition
-from games.board.connect_four import ConnectFour
 from rl.elo import Pairing
 from rl.errors import UserError
 from rl.search.evaluation import UniformEvaluator
@@ -33,7 +32,6 @@ from rl.train.resources import Resources
 from rl.train.run_directory import RunDirectory, naming_disk_errors
 from rl.train.signals import Stopped, StopRequest
 from rl.train.watchdog import Watchdog
-
 
 # --- signals --------------------------------------------------------------------------------------------------------
 
@@ -68,7 +66,9 @@ with StopRequest(lambda: print("children killed", flush=True)) as stop:
     while True:
         time.sleep(0.01)
 """
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
@@ -280,7 +280,10 @@ def test_the_best_is_the_newest_that_is_not_clearly_weaker() -> None:
         (replace(TINY, samples_per_target=0.0), "--samples-per-target 0.0: must be positive"),
         (replace(TINY, resources=ResourcesConfig(workers=0)), "--workers 0: must be positive"),
         (replace(TINY, evaluation=EvaluationConfig(rollouts=(0,))), "--evaluation.rollouts 0: must be positive"),
-        (replace(TINY, deterministic=True, limits=LimitsConfig(minutes=1.0)), "--deterministic needs --games or --steps"),
+        (
+            replace(TINY, deterministic=True, limits=LimitsConfig(minutes=1.0)),
+            "--deterministic needs --games or --steps",
+        ),
     ],
 )
 def test_numbers_without_sense_are_one_line(config: TrainConfig, complaint: str) -> None:
@@ -301,14 +304,13 @@ def test_resources_follow_the_machine_and_the_options() -> None:
 
 
 def test_a_search_that_sees_the_win_keeps_more_results_than_the_bare_uniform_policy() -> None:
-    game = ConnectFour(4, 4)
-    # Player 0 has three in a row at the bottom after 0 0 1 1 2 2; only column 3 wins at once.
-    wins = TruthPosition((0, 0, 1, 1, 2, 2), (-1.0, -1.0, -1.0, 1.0))
-    # The same from the other side: player 1 must block column 3.
-    blocks = TruthPosition((0, 0, 1, 1, 2), (-1.0, -1.0, -1.0, 0.0))
-    evaluator = UniformEvaluator(game, 8)
+    nan = float("nan")
+    # X has a3 and b3, O has a2 and b2: X wins at c3 (cell 2), and before that O had to go there.
+    wins = TruthPosition((0, 3, 1, 4), (nan, nan, 1.0, nan, nan, 0.0, -1.0, -1.0, -1.0))
+    blocks = TruthPosition((0, 3, 1), (nan, nan, 0.0, nan, -1.0, -1.0, -1.0, -1.0, -1.0))
+    game, evaluator = GAME, UniformEvaluator(GAME, 8)
     bare = score_on_truth(game, evaluator, (wins, blocks), 1)
-    searched = score_on_truth(game, evaluator, (wins, blocks), 64)
+    searched = score_on_truth(game, evaluator, (wins, blocks), 200)
     assert searched.accuracy == 1.0
     assert bare.accuracy < 1.0
     assert bare.value_error == pytest.approx(0.5)  # says 0; the truth is 1 and 0
@@ -321,4 +323,3 @@ def test_solved_positions_are_replayed_and_spread() -> None:
     assert [position.moves[0] for position in spread(positions, 3)] == [0, 3, 6]
     assert spread(positions, 100) == positions
     assert spread((), 3) == ()
-

@@ -33,7 +33,8 @@ def latest(run_dir: Path, name: str) -> float:
 def test_a_run_trains_evaluates_exports_and_goes_on(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     config = replace(
-        TINY, evaluation=EvaluationConfig(seconds=0.5, simulations=4, games=4, last_games=6, rollouts=(4,), cpu_share=1e9)
+        TINY,
+        evaluation=EvaluationConfig(seconds=0.5, simulations=4, games=4, last_games=6, rollouts=(4,), cpu_share=1e9),
     )
     output = io.StringIO()
     assert train(GAME, config, run_dir, output) == 0
@@ -49,7 +50,14 @@ def test_a_run_trains_evaluates_exports_and_goes_on(tmp_path: Path) -> None:
     assert 0 < last["steps"] * TINY.learner.batch_size <= TINY.samples_per_target * targets
     assert 0.0 <= latest(run_dir, "score/random") <= 1.0
     told = set().union(*lines)
-    assert {"elo/agent", "loss/policy", "policy/kl_to_search", "search/root_value_spread", "time/network", "games/sample"} <= told
+    assert {
+        "elo/agent",
+        "loss/policy",
+        "policy/kl_to_search",
+        "search/root_value_spread",
+        "time/network",
+        "games/sample",
+    } <= told
     assert list((run_dir / "tensorboard").glob("events*"))
 
     agent = run_dir / "agents" / "tic_tac_toe.safetensors"

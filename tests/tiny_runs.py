@@ -27,7 +27,9 @@ TINY = TrainConfig(
     first_targets=40,
     games_per_generation=24,
     network=NetworkConfig(blocks=1, channels=8, policy_channels=4, value_channels=4, value_hidden=8),
-    selfplay=SelfplayConfig(games_per_worker=8, simulations=6, fast_simulations=2, full_search_fraction=0.5, cache_entries=256),
+    selfplay=SelfplayConfig(
+        games_per_worker=8, simulations=6, fast_simulations=2, full_search_fraction=0.5, cache_entries=256
+    ),
     window=WindowConfig(min_positions=200),
     learner=LearnerConfig(batch_size=16, warmup_steps=5),
     evaluation=EvaluationConfig(seconds=0.0),
@@ -73,7 +75,17 @@ def start(run_dir: Path, *arguments: str, **changed: object) -> subprocess.Popen
     """`keima train tic_tac_toe` in a process group of its own; output is one pipe."""
     options = OPTIONS | {name.replace("__", ".").replace("_", "-"): value for name, value in changed.items()}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "scripts.cli", "train", "tic_tac_toe", "--run-dir", str(run_dir), *words, *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "scripts.cli",
+        "train",
+        "tic_tac_toe",
+        "--run-dir",
+        str(run_dir),
+        *words,
+        *arguments,
+    ]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
@@ -97,6 +109,11 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
             return False
 
     return [child for child in family(process) if is_spawned(child)]
+
+
+def pids(process: subprocess.Popen[str]) -> list[int]:
+    """The processes of `workers`."""
+    return [child.pid for child in workers(process)]
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60.0) -> None:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from games.base import FloatArray, Game
 from games.compiled import inlined
 
-
 Cache = npt.NDArray[np.void]
 """[M] a direct-mapped table, M a power of two; the newest entry of a place wins. One entry makes no cache."""
 

@@ -13,7 +13,7 @@ from games.base import FloatArray, Game, HashArray, IndexArray, StateArray
 from rl.search.cache import allocate_cache
 from rl.search.evaluation import Evaluator
 from rl.search.kernels import Settings
-from rl.search.roots import best_slot, root_policy, root_value
+from rl.search.roots import best_slot, plan_root, root_policy, root_value
 from rl.search.tree import PROVEN_DRAW, ROOT, control_dtype, node_dtype
 from rl.search.waves import LEAF_DTYPE, absorb, begin, collect, reroot
 
@@ -138,7 +138,9 @@ class Waves:
         )
         return num_rows
 
-    def collect(self, first: int, last: int, group: int, num_rows: int, observations: FloatArray, network_id: int) -> int:
+    def collect(
+        self, first: int, last: int, group: int, num_rows: int, observations: FloatArray, network_id: int
+    ) -> int:
         """Descend the trees first..last-1 and append the leaves to evaluate; returns the new number of rows."""
         return collect(
             self.game,
@@ -160,7 +162,9 @@ class Waves:
         if num_rows > 0:
             self._in_flight[group] = (evaluator, evaluator.submit(num_rows), num_rows)
 
-    def begin(self, b: int, state: Any, budget: int, key: int, *, noisy: bool, history: HashArray | None = None) -> None:
+    def begin(
+        self, b: int, state: Any, budget: int, key: int, *, noisy: bool, history: HashArray | None = None
+    ) -> None:
         """Start a fresh search in tree b."""
         if history is not None and self.game.uses_history:
             self.controls["history"][b, : history.size] = history
@@ -194,7 +198,7 @@ class Search:
         cache_entries: int = 0,
         seed: int = 0,
     ) -> None:
-        """Room for `num_trees` trees of `max_simulations` evaluations, several leaves of one tree at a time if asked."""
+        """Room for `num_trees` trees of `max_simulations` evaluations; `leaves_per_tree` are asked at a time."""
         self.game, self.config, self._seed = game, config, seed
         self._waves = Waves(
             game,
@@ -221,7 +225,7 @@ class Search:
         histories: Sequence[HashArray] | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> SearchResult:
-        """Search each of `states` [b <= B] from a fresh root with `num_simulations` evaluations, the root's own included.
+        """Search `states` [b <= B] from fresh roots with `num_simulations` evaluations each, the root's own included.
 
         1 is the bare policy. No noise. `histories[i]` [k] uint64 are the hashes before state i. `stop` is asked once a
         wave. None of the states may have ended. Raises ValueError when there is no room.
@@ -243,6 +247,8 @@ class Search:
         waves = self._waves
         waves.controls["budget"] = 0
         waves.controls["budget"][: self._num_searched] = num_simulations
+        for b in range(self._num_searched):
+            plan_root(waves.trees[b], waves.controls[b], waves.settings)
         busy = True
         while busy:
             busy = False
@@ -257,8 +263,10 @@ class Search:
         return self._result()
 
     def advance(self, action: int) -> None:
-        """Play `action` in a single tree of a PUCT search: the child's subtree stays, compacted. The action must have been
-        searched; otherwise, or when the game ended there, raises ValueError (start afresh with `run`)."""
+        """Play `action` in a single tree of a PUCT search and keep the child's subtree, compacted.
+
+        Raises ValueError when the action has not been searched or ended the game: start afresh with `run`.
+        """
         if self.config.root != "puct":
             raise ValueError("only a PUCT search keeps its tree: Gumbel starts each move from a fresh root")
         tree, control = self._waves.trees[0], self._waves.controls[0]
@@ -274,7 +282,7 @@ class Search:
         control["started"] = tree[ROOT]["node_visits"]
 
     def principal_variation(self, b: int, action: int) -> list[int]:
-        """The line that the search of tree b expects after `action`, `action` first: most visited, proven results first."""
+        """The line that the search of tree b expects from `action` on: the most visited actions, none proven lost."""
         tree = self._waves.trees[b]
         root = tree[ROOT]
         line = [int(action)]

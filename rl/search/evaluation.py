@@ -40,14 +40,16 @@ class Evaluator(Protocol):
 
 
 class UniformEvaluator:
-    """Zero logits and value 0 everywhere: what is left is the search alone. For benchmarks, tests and untrained games."""
+    """Zero logits and value 0 everywhere: what is left is the search alone. For benchmarks and untrained games."""
 
     network_id = 0
 
     def __init__(self, game: Game, batch_size: int) -> None:
         self.batch_size = batch_size
         self._observations = np.zeros((batch_size, *game.observation_shape), np.float32)
-        self._evaluation = Evaluation(np.zeros((batch_size, game.num_actions), np.float32), np.zeros(batch_size, np.float32))
+        self._evaluation = Evaluation(
+            np.zeros((batch_size, game.num_actions), np.float32), np.zeros(batch_size, np.float32)
+        )
 
     def buffer(self) -> FloatArray:
         return self._observations

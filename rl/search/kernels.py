@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from games.base import BoolArray, FloatArray, Game, HashArray
 from games.compiled import inlined, njit
 from rl.search.tree import NO_CHILD, PROVEN_DRAW, ROOT, Control, Node, Tree
@@ -35,10 +33,8 @@ class Settings(NamedTuple):
 @inlined
 def scaled(control: Control, value: float) -> float:
     """A value on [-1, 1]: min-max normalised over the tree's range; bounded games keep theirs."""
-    spread = control["value_high"] - control["value_low"]
-    if spread <= 0.0:
-        return 0.0
-    return (2.0 * value - control["value_low"] - control["value_high"]) / spread
+    low, high = float(control["value_low"]), float(control["value_high"])
+    return (2.0 * value - low - high) / (high - low) if high > low else 0.0
 
 
 @inlined
@@ -47,7 +43,7 @@ def node_value(node: Node) -> float:
     total = float(node["raw_value"])
     for slot in range(node["num_slots"]):
         total += node["value_sums"][slot]
-    return total / node["node_visits"]
+    return total / int(node["node_visits"])
 
 
 @inlined
@@ -106,8 +102,8 @@ def add_child(tree: Tree, control: Control, parent: int, slot: int) -> int:
 
 @inlined
 def gather_history(game: Game, tree: Tree, control: Control, n: int) -> HashArray:
-    """[k] hashes of the positions before node n, the game's and then the path's, oldest first, in the control's scratch."""
-    history = control["path_history"]
+    """[k] hashes of the positions before node n, the game's and then the path's, oldest first (in scratch)."""
+    history: HashArray = control["path_history"]
     if not game.uses_history:
         return history[:0]
     length = int(control["history_length"])
@@ -122,7 +118,8 @@ def gather_history(game: Game, tree: Tree, control: Control, n: int) -> HashArra
     for place in range(length + depth - 1, length - 1, -1):
         node = int(tree[node]["parent"])
         history[place] = game.history_hash(tree[node]["state"])
-    return history[: length + depth]
+    gathered: HashArray = history[: length + depth]
+    return gathered
 
 
 @inlined
@@ -217,6 +214,7 @@ def backup(game: Game, tree: Tree, control: Control, leaf: int, virtual_loss: fl
     value = float(node["raw_value"])
     n = leaf
     while n != ROOT:
+        control["num_levels"] += 1
         n = int(node["parent"])
         parent = tree[n]
         slot = int(node["parent_slot"])
@@ -290,7 +288,7 @@ def prove(tree: Tree, n: int) -> int:
 
 @inlined
 def add_virtual_loss(tree: Tree, leaf: int, virtual_loss: float) -> None:
-    """Count a visit that loses along a leaf's path until its evaluation arrives, so that other descents go elsewhere."""
+    """Count a visit that loses along a leaf's path until its evaluation arrives: other descents then go elsewhere."""
     n = leaf
     while n != ROOT:
         slot = int(tree[n]["parent_slot"])

@@ -40,6 +40,14 @@ def considered_visits(num_considered: int, num_simulations: int, out: npt.NDArra
 
 
 @njit
+def plan_root(tree: Tree, control: Control, settings: Settings) -> None:
+    """Lay out the root's table of considered visits for its budget; an unexpanded root gets it when it is expanded."""
+    if settings.gumbel and tree[ROOT]["num_slots"] > 0:
+        num_considered = min(settings.max_considered, int(tree[ROOT]["num_slots"]))
+        considered_visits(num_considered, max(0, int(control["budget"]) - 1), control["considered_visits"])
+
+
+@njit
 def prepare_root(tree: Tree, control: Control, settings: Settings) -> None:
     """Draw a freshly expanded root's noise and, for Gumbel, its table of considered visits."""
     num_slots = int(tree[ROOT]["num_slots"])
@@ -48,8 +56,7 @@ def prepare_root(tree: Tree, control: Control, settings: Settings) -> None:
     if settings.gumbel:
         for slot in range(num_slots):
             control["gumbels"][slot] = gumbel(control["key"], np.uint64(slot)) if control["noisy"] else 0.0
-        budget = max(0, int(control["budget"]) - 1)
-        considered_visits(min(settings.max_considered, num_slots), budget, control["considered_visits"])
+        plan_root(tree, control, settings)
     elif control["noisy"] and settings.dirichlet_fraction > 0.0:
         noise = np.empty(num_slots, np.float32)
         dirichlet(control["key"], settings.dirichlet_concentration / num_slots, noise)

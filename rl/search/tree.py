@@ -79,8 +79,9 @@ def control_dtype(game: Game, max_simulations: int, max_history: int) -> np.dtyp
             ("history_length", np.int32),
             ("history", np.uint64, (max(1, max_history),)),  # [K] history_hash of the positions before the root
             ("path_history", np.uint64, (max(1, path_history),)),  # [K + N] scratch: the same before some node
-            ("num_simulations", np.int64),  # counted over the tree's life, as the next two
+            ("num_simulations", np.int64),  # counted over the tree's life, as the next three
             ("num_cache_hits", np.int64),
+            ("num_levels", np.int64),  # the depths of all leaves together
             ("num_known_leaves", np.int64),  # descents that ended in a terminal or proven node
         ],
         align=True,

@@ -58,9 +58,7 @@ def begin(game: Game, tree: Tree, control: Control, state: State, budget: int, k
 def wants_more(tree: Tree, control: Control) -> bool:
     """Whether tree b has simulations left to begin: budget, room, and a root that is not yet proven."""
     return bool(
-        control["started"] < control["budget"]
-        and control["num_nodes"] < tree.size
-        and tree[ROOT]["proof"] == 0
+        control["started"] < control["budget"] and control["num_nodes"] < tree.size and tree[ROOT]["proof"] == 0
     )
 
 
@@ -68,7 +66,7 @@ def wants_more(tree: Tree, control: Control) -> bool:
 def descend(tree: Tree, control: Control, settings: Settings) -> tuple[int, int]:
     """Walk from the root to a node to evaluate: (node, slot) with slot -1 when the node exists already.
 
-    A slot >= 0 names a child that is yet to be made; (_WAITS, -1) when the way leads to a leaf that is under evaluation.
+    A slot >= 0 names a child that is yet to be made; (_WAITS, -1): the way leads to a leaf under evaluation.
     """
     if tree[ROOT]["node_visits"] == 0:
         return (ROOT, -1) if control["pending"] == 0 else (_WAITS, -1)

@@ -112,7 +112,6 @@ class Child:
         except (EOFError, OSError):
             self._ended.set()
 
-
     def _talk(self) -> None:
         try:
             while (message := self._to_send.get()) is not None:

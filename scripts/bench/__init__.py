@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from tyro.conf import subcommand
 
+from rl.errors import UserError
 from scripts.bench import cuda, learner, play, rollouts, search, selfplay, startup, strength, truth
 from scripts.bench.report import Options, Report, machine_text
 
@@ -56,6 +57,8 @@ def run(command: Options | cuda.CudaBench) -> int:
     """Print what the benchmark finds; `all` prints the reports of the quick ones, as a JSON list with --json."""
     if isinstance(command, cuda.CudaBench):
         return cuda.run(command)
+    if not 0 <= command.seed < 2**63:
+        raise UserError(f"--seed {command.seed}: must be at least 0 and less than 2**63")
     if isinstance(command, AllBench):
         reports = []
         for bench in _QUICK:

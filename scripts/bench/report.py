@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import statistics
@@ -182,9 +183,9 @@ def machine_text() -> str:
 
 
 def require_positive(options: Mapping[str, float]) -> None:
-    """Raise UserError on the first of these options that is not above 0."""
+    """Raise UserError on the first of these options that is not above 0 and finite."""
     for name, value in options.items():
-        if not value > 0:
+        if not (value > 0 and math.isfinite(value)):
             raise UserError(f"--{name} {value}: must be positive")
 
 
