@@ -126,7 +126,7 @@ class GameType(types.Opaque):
         self.game = game
         self.constants = _constants(game)
         source = Path(inspect.getfile(type(game)))
-        outside = "" if _ROOT in source.parents else hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+        outside = "" if _ROOT / "games" in source.parents else hashlib.sha256(source.read_bytes()).hexdigest()[:16]
         fields = np.lib.format.dtype_to_descr(game.state_dtype)
         super().__init__(name=f"{type(game).__module__}.{type(game).__qualname__}({self.constants},{fields}){outside}")
 

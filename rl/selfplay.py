@@ -179,7 +179,8 @@ def start_search(
     full = uniform(draw_key(place, _BUDGET), np.uint64(0)) < full_search_fraction
     place["full"] = 1 if full else 0
     budget = simulations if full else fast_simulations
-    begin(game, tree, control, place["state"], budget, draw_key(place, _SEARCH), True)
+    # Noise only where it teaches: a fast search that explored would blur the outcomes that values are learnt from.
+    begin(game, tree, control, place["state"], budget, draw_key(place, _SEARCH), full)
     return False
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from games.base import Game, HashArray, StateArray, TruthPosition
 from rl.elo import wilson_interval
 from rl.players import Player, Stop
+from rl.search.evaluation import Evaluator
 
 
 class Accuracy(NamedTuple):
@@ -73,3 +74,16 @@ def accuracy(
         is_kept = position.action_values[action] == np.nanmax(position.action_values)
         by_ply[len(position.moves)] = num_kept + int(is_kept), num_asked + 1
     return Accuracy(sum(num_kept for num_kept, _ in by_ply.values()), len(positions), by_ply)
+
+
+def value_error(game: Game, positions: Sequence[TruthPosition], evaluator: Evaluator) -> float:
+    """Mean distance of the network's own values from the positions' (at least one), which are -1, 0 or 1."""
+    states, _ = states_of(game, positions)
+    values: list[float] = []
+    for start in range(0, len(states), evaluator.batch_size):
+        rows = states[start : start + evaluator.batch_size]
+        observations = evaluator.buffer()
+        for state, observation in zip(rows, observations, strict=False):  # the buffer may have room for more
+            game.observe(state, observation)
+        values.extend(evaluator.collect(evaluator.submit(len(rows))).values[: len(rows)].tolist())
+    return float(np.mean([abs(value - np.nanmax(p.action_values)) for value, p in zip(values, positions, strict=True)]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import resource
 import signal
 import time
 from dataclasses import replace
@@ -85,6 +86,26 @@ def test_a_dead_worker_is_replaced_and_a_hanging_one_too(tmp_path: Path) -> None
     assert len(numbers) == len(set(numbers))
     # A worker that was killed between writing a game and reporting it leaves games that count from the next start on.
     assert acknowledged(run_dir) <= len(numbers)
+
+
+def test_a_file_that_cannot_grow_ends_the_run_in_one_line_that_names_it(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+
+    def limit_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))  # to a program, much like a full disk
+
+    process = start(run_dir, "--steps", "1000000", prepare=limit_files)
+    children: list[psutil.Process] = []
+    wait_until(lambda: bool(children.extend(workers(process)) or children), process)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 2, output
+    complaint = [line for line in output.splitlines() if line.startswith("keima: ")]
+    assert len(complaint) == 1
+    assert str(run_dir) in complaint[0]
+    assert "Traceback" not in output
+    assert none_left(children)
+    numbers = numbers_on_disk(run_dir)
+    assert len(numbers) == len(set(numbers))
 
 
 def test_a_second_signal_stops_at_once_and_loses_no_game(tmp_path: Path) -> None:

@@ -14,18 +14,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 from held_children import echo, fail, hang
-from tiny_runs import GAME, TINY, limited
+from tiny_runs import TINY, limited
 
-from games.base import TruthPosition
 from rl.elo import Pairing
 from rl.errors import UserError
-from rl.search.evaluation import UniformEvaluator
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, TrainConfig
-from rl.train.evaluation import score_on_truth, spread, states_of
 from rl.train.ladder import Ladder
 from rl.train.processes import Child, Failed
 from rl.train.resources import Resources
@@ -238,9 +234,9 @@ def test_two_runs_in_one_directory_are_refused_and_the_lock_goes_with_its_holder
 
 
 def test_a_full_disk_is_one_line_with_the_file() -> None:
-    with pytest.raises(UserError, match="/dev/full: No space left on device"), naming_disk_errors(Path("/dev/full")):
-        with open("/dev/full", "wb", buffering=0) as file:
-            file.write(b"x")
+    full = Path("/dev/full")
+    with pytest.raises(UserError, match="/dev/full: No space left on device"), naming_disk_errors(full):
+        full.write_bytes(b"x")
 
 
 # --- the ladder -----------------------------------------------------------------------------------------------------
@@ -298,28 +294,3 @@ def test_resources_follow_the_machine_and_the_options() -> None:
     assert by_machine.workers >= 1
     assert by_machine.learner_threads == 1
     assert by_machine.num_cores == len(os.sched_getaffinity(0))
-
-
-# --- solved positions -----------------------------------------------------------------------------------------------
-
-
-def test_a_search_that_sees_the_win_keeps_more_results_than_the_bare_uniform_policy() -> None:
-    nan = float("nan")
-    # X has a3 and b3, O has a2 and b2: X wins at c3 (cell 2), and before that O had to go there.
-    wins = TruthPosition((0, 3, 1, 4), (nan, nan, 1.0, nan, nan, 0.0, -1.0, -1.0, -1.0))
-    blocks = TruthPosition((0, 3, 1), (nan, nan, 0.0, nan, -1.0, -1.0, -1.0, -1.0, -1.0))
-    game, evaluator = GAME, UniformEvaluator(GAME, 8)
-    bare = score_on_truth(game, evaluator, (wins, blocks), 1)
-    searched = score_on_truth(game, evaluator, (wins, blocks), 200)
-    assert searched.accuracy == 1.0
-    assert bare.accuracy < 1.0
-    assert bare.value_error == pytest.approx(0.5)  # says 0; the truth is 1 and 0
-
-
-def test_solved_positions_are_replayed_and_spread() -> None:
-    positions = tuple(TruthPosition((action,), (0.0,) * 9) for action in range(9))
-    states = states_of(GAME, positions)
-    assert (np.flatnonzero(states["board"].reshape(-1)) == np.arange(9) * 10).all()
-    assert [position.moves[0] for position in spread(positions, 3)] == [0, 3, 6]
-    assert spread(positions, 100) == positions
-    assert spread((), 3) == ()

@@ -12,8 +12,8 @@ from minimax import ActionResult, ConnectFourSolver, best_result
 import games
 from games.base import FloatArray, HashArray, IndexArray, StateArray, TruthPosition
 from rl.players import AgentPlayer, RandomPlayer, Stop
-from rl.search.evaluation import Evaluation
-from rl.truth import accuracy, spread, states_of
+from rl.search.evaluation import Evaluation, UniformEvaluator
+from rl.truth import accuracy, spread, states_of, value_error
 
 GAME = games.make("connect_four")
 POSITIONS = GAME.truth_positions()
@@ -243,6 +243,28 @@ def test_a_bare_policy_is_judged_by_its_favourite_legal_column() -> None:
         values = np.array(position.action_values)
         expected += values[np.flatnonzero(~np.isnan(values))[-1]] == np.nanmax(values)
     assert result.num_kept == expected
+
+
+def test_a_search_that_sees_the_win_keeps_more_results_than_the_bare_uniform_policy() -> None:
+    nan = float("nan")
+    # X has a3 and b3, O has a2 and b2: X wins at c3 (cell 2), and before that O had to go there.
+    wins = TruthPosition((0, 3, 1, 4), (nan, nan, 1.0, nan, nan, 0.0, -1.0, -1.0, -1.0))
+    blocks = TruthPosition((0, 3, 1), (nan, nan, 0.0, nan, -1.0, -1.0, -1.0, -1.0, -1.0))
+    game = games.make("tic_tac_toe")
+    evaluator = UniformEvaluator(game, 1)
+    assert accuracy(game, (wins, blocks), AgentPlayer(game, evaluator, 200)).share == 1.0
+    assert accuracy(game, (blocks, wins, blocks), AgentPlayer(game, evaluator, 200)).by_ply == {3: (2, 2), 4: (1, 1)}
+    assert value_error(game, (wins, blocks), evaluator) == pytest.approx(0.5)  # says 0; the truth is 1 and 0
+
+
+def test_positions_are_replayed_and_spread() -> None:
+    positions = tuple(TruthPosition((action,), (0.0,) * 9) for action in range(9))
+    states, histories = states_of(games.make("tic_tac_toe"), positions)
+    assert (np.flatnonzero(states["board"].reshape(-1)) == np.arange(9) * 10).all()
+    assert [history.size for history in histories] == [0] * 9
+    assert [position.moves[0] for position in spread(positions, 3)] == [0, 3, 6]
+    assert spread(positions, 100) == positions
+    assert spread((), 3) == ()
 
 
 def test_no_positions_is_an_error() -> None:

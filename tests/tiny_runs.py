@@ -71,8 +71,10 @@ def limited(**limits: float) -> TrainConfig:
     return replace(TINY, limits=LimitsConfig(**limits))  # type: ignore[arg-type]  # counts are given as integers
 
 
-def start(run_dir: Path, *arguments: str, **changed: object) -> subprocess.Popen[str]:
-    """`keima train tic_tac_toe` in a process group of its own; output is one pipe."""
+def start(
+    run_dir: Path, *arguments: str, prepare: Callable[[], None] | None = None, **changed: object
+) -> subprocess.Popen[str]:
+    """`keima train tic_tac_toe` in a session of its own, its output one pipe; `prepare` is run in the new process."""
     options = OPTIONS | {name.replace("__", ".").replace("_", "-"): value for name, value in changed.items()}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     command = [
@@ -87,7 +89,12 @@ def start(run_dir: Path, *arguments: str, **changed: object) -> subprocess.Popen
         *arguments,
     ]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=prepare,
     )
 
 
@@ -116,8 +123,8 @@ def pids(process: subprocess.Popen[str]) -> list[int]:
     return [child.pid for child in workers(process)]
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60.0) -> None:
-    """Wait for something to come true while the run goes on; the run's output is shown when it does not."""
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 200.0) -> None:
+    """Wait for something to come true while the run goes on; kernels may have to compile first. The run's output is shown when it does not."""
     deadline = time.monotonic() + seconds
     while not condition():
         if process.poll() is not None or time.monotonic() > deadline:

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from games.base import FloatArray, Game, HashArray, IndexArray, StateArray
+from rl.errors import UserError
 from rl.search.cache import allocate_cache
-from rl.search.evaluation import Evaluator
+from rl.search.evaluation import Evaluation, Evaluator
 from rl.search.kernels import Settings
-from rl.search.roots import best_slot, plan_root, root_policy, root_value
+from rl.search.roots import best_proven_slot, best_slot, plan_root, root_policy, root_value
 from rl.search.tree import PROVEN_DRAW, ROOT, control_dtype, node_dtype
-from rl.search.waves import LEAF_DTYPE, absorb, begin, collect, reroot
+from rl.search.waves import LEAF_DTYPE, Leaves, absorb, begin, collect, reroot
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,19 @@ class SearchConfig:
     """PUCT self-play: total concentration of the root noise, shared over the legal actions (KataGo: 10.83)."""
     dirichlet_fraction: float = 0.25
     """PUCT self-play: share of noise in the root's priors (AlphaZero: 0.25)."""
+    temperature: float = 1.0
+    """PUCT self-play: moves are drawn with weights visits ** (1 / temperature); 0 plays the most visited one."""
+
+    def __post_init__(self) -> None:
+        if self.root not in ("gumbel", "puct"):
+            raise UserError(f"root {self.root!r} is neither gumbel nor puct")
+        if not (self.virtual_loss > 0 and self.dirichlet_concentration > 0 and self.max_considered >= 1):
+            raise UserError("virtual_loss and dirichlet_concentration are above 0, max_considered is at least 1")
+        if not 0 <= self.dirichlet_fraction <= 1:
+            raise UserError("dirichlet_fraction is from 0 to 1")
+        for name in ("c_puct", "fpu_reduction", "root_fpu_reduction", "c_visit", "c_scale", "temperature"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"{name} is at least 0")
 
     def settings(self) -> Settings:
         """The numbers as kernels take them."""
@@ -56,6 +70,7 @@ class SearchConfig:
             max_considered=self.max_considered,
             dirichlet_concentration=self.dirichlet_concentration,
             dirichlet_fraction=self.dirichlet_fraction,
+            temperature=self.temperature,
         )
 
 
@@ -103,6 +118,7 @@ class Waves:
     ) -> None:
         self.game, self.settings = game, settings
         self.num_trees, self.leaves_per_tree = num_trees, leaves_per_tree
+        self.rows_per_tree = leaves_per_tree
         max_history = game.max_num_moves if game.uses_history else 0
         self.trees = np.zeros((num_trees, max_simulations + 1), node_dtype(game))
         self.controls = np.zeros(num_trees, control_dtype(game, max_simulations, max_history))
@@ -111,19 +127,30 @@ class Waves:
         self._in_flight: dict[int, tuple[Evaluator, int, int]] = {}
 
     def groups(self, evaluator: Evaluator) -> list[tuple[int, int]]:
-        """(first, last) trees of each group."""
-        size = max(1, evaluator.batch_size // self.leaves_per_tree)
+        """(first, last) trees of each group. Raises ValueError when the batch size changes with batches in flight."""
+        size = max(1, evaluator.batch_size // self.rows_per_tree)
         starts = range(0, self.num_trees, size)
         if len(self.leaves) != len(starts) or self.leaves[0].size != evaluator.batch_size:
+            if self._in_flight:
+                raise ValueError(
+                    f"a batch of {self.leaves[0].size} is in flight, the evaluator has {evaluator.batch_size}"
+                )
             self.leaves = [np.zeros(evaluator.batch_size, LEAF_DTYPE) for _ in starts]
         return [(start, min(self.num_trees, start + size)) for start in starts]
 
     def absorb(self, group: int) -> int:
-        """Take the network's answer for a group, if one is awaited, into its trees; returns how many rows it had."""
-        if group not in self._in_flight:
-            return 0
-        evaluator, ticket, num_rows = self._in_flight.pop(group)
-        answer = evaluator.collect(ticket)
+        """Take the network's answers, the oldest first, until the group waits for none and may submit: an evaluator
+        takes two batches at a time, however many groups there are. Returns how many rows were answered."""
+        absorbed = 0
+        while group in self._in_flight or len(self._in_flight) > 1:
+            oldest = next(iter(self._in_flight))
+            evaluator, ticket, num_rows = self._in_flight.pop(oldest)
+            self.expand(self.leaves[oldest], num_rows, evaluator.collect(ticket))
+            absorbed += num_rows
+        return absorbed
+
+    def expand(self, leaves: Leaves, num_rows: int, answer: Evaluation) -> None:
+        """Expand the leaves of a batch's first rows and back them up."""
         absorb(
             self.game,
             self.trees,
@@ -132,11 +159,10 @@ class Waves:
             self.cache,
             self.leaves_per_tree,
             num_rows,
-            self.leaves[group],
+            leaves,
             answer.prior_logits,
             answer.values,
         )
-        return num_rows
 
     def collect(
         self, first: int, last: int, group: int, num_rows: int, observations: FloatArray, network_id: int
@@ -165,10 +191,11 @@ class Waves:
     def begin(
         self, b: int, state: Any, budget: int, key: int, *, noisy: bool, history: HashArray | None = None
     ) -> None:
-        """Start a fresh search in tree b."""
-        if history is not None and self.game.uses_history:
-            self.controls["history"][b, : history.size] = history
-            self.controls["history_length"][b] = history.size
+        """Start a fresh search in tree b; `history` [k] uint64 are the hashes of the positions before it."""
+        if self.game.uses_history:
+            hashes = np.zeros(0, np.uint64) if history is None else history
+            self.controls["history"][b, : hashes.size] = hashes
+            self.controls["history_length"][b] = hashes.size
         begin(self.game, self.trees[b], self.controls[b], state, budget, np.uint64(key), noisy)
 
     def drop(self) -> None:
@@ -198,18 +225,22 @@ class Search:
         cache_entries: int = 0,
         seed: int = 0,
     ) -> None:
-        """Room for `num_trees` trees of `max_simulations` evaluations; `leaves_per_tree` are asked at a time."""
+        """Room for `num_trees` trees of `max_simulations` evaluations; `leaves_per_tree` of a tree at a time."""
         self.game, self.config, self._seed = game, config, seed
-        self._waves = Waves(
-            game,
-            config.settings(),
+        self._waves = self._make_waves(num_trees, max_simulations, leaves_per_tree, cache_entries)
+        self.max_simulations = max_simulations
+        self._num_searched = 0
+
+    def _make_waves(self, num_trees: int, max_simulations: int, leaves_per_tree: int, cache_entries: int) -> Waves:
+        """The memory and the stages: the game's own kernels here."""
+        return Waves(
+            self.game,
+            self.config.settings(),
             num_trees,
             max_simulations,
             leaves_per_tree=leaves_per_tree,
             cache_entries=cache_entries,
         )
-        self.max_simulations = max_simulations
-        self._num_searched = 0
 
     @property
     def trees(self) -> npt.NDArray[np.void]:
@@ -225,13 +256,15 @@ class Search:
         histories: Sequence[HashArray] | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> SearchResult:
-        """Search `states` [b <= B] from fresh roots with `num_simulations` evaluations each, the root's own included.
+        """Search each of `states` [b <= B] from a fresh root with `num_simulations` evaluations.
 
-        1 is the bare policy. No noise. `histories[i]` [k] uint64 are the hashes before state i. `stop` is asked once a
-        wave. None of the states may have ended. Raises ValueError when there is no room.
+        The root's own is one of them: 1 is the bare policy. No noise. `histories[i]` [k] uint64 are the hashes before
+        state i. `stop` is asked once a wave. None of the states may have ended. Raises ValueError when there is no
+        room.
         """
         if len(states) > self._waves.num_trees:
             raise ValueError(f"{len(states)} states, but room for {self._waves.num_trees} trees")
+        self._waves.drop()  # an evaluator that failed may have left something in flight
         for b, state in enumerate(states):
             history = None if histories is None else histories[b]
             self._waves.begin(b, state, 0, self._seed, noisy=False, history=history)
@@ -241,9 +274,12 @@ class Search:
     def continue_run(
         self, evaluator: Evaluator, num_simulations: int, *, stop: Callable[[], bool] | None = None
     ) -> SearchResult:
-        """Go on with the trees of the last `run` until each root has `num_simulations` evaluations in all."""
-        if num_simulations > self.max_simulations:
-            raise ValueError(f"{num_simulations} simulations, but room for {self.max_simulations}")
+        """Go on with the trees of the last `run` until each root has `num_simulations` evaluations in all.
+
+        Raises ValueError when there is no room.
+        """
+        if not 1 <= num_simulations <= self.max_simulations:
+            raise ValueError(f"{num_simulations} simulations, but room for 1 to {self.max_simulations}")
         waves = self._waves
         waves.controls["budget"] = 0
         waves.controls["budget"][: self._num_searched] = num_simulations
@@ -262,16 +298,20 @@ class Search:
                 busy = busy or rows > 0
         return self._result()
 
-    def advance(self, action: int) -> None:
-        """Play `action` in a single tree of a PUCT search and keep the child's subtree, compacted.
+    def advance(self, action: Any) -> None:
+        """Play `action` in a single tree of a PUCT search: the child's subtree stays, compacted.
 
-        Raises ValueError when the action has not been searched or ended the game: start afresh with `run`.
+        The action must have been searched; otherwise, or when the game ended there, raises ValueError (start afresh
+        with `run`).
         """
         if self.config.root != "puct":
             raise ValueError("only a PUCT search keeps its tree: Gumbel starts each move from a fresh root")
+        if self._num_searched != 1:
+            raise ValueError(f"{self._num_searched} trees were searched: only a single one moves on")
         tree, control = self._waves.trees[0], self._waves.controls[0]
         root = tree[ROOT]
-        found = np.flatnonzero(root["slot_actions"][: root["num_slots"]] == action)
+        same = root["slot_actions"][: root["num_slots"]] == action
+        found = np.flatnonzero(same.all(axis=tuple(range(1, same.ndim))))
         child = int(root["children"][found[0]]) if found.size else -1
         if child < 0 or tree[child]["terminated"] or tree[child]["node_visits"] == 0:
             raise ValueError(f"action {action} has no subtree")
@@ -279,10 +319,10 @@ class Search:
             control["history"][control["history_length"]] = self.game.history_hash(root["state"])
             control["history_length"] += 1
         reroot(tree, control, int(found[0]), np.zeros(tree.size, np.int32))
-        control["started"] = tree[ROOT]["node_visits"]
 
     def principal_variation(self, b: int, action: int) -> list[int]:
-        """The line that the search of tree b expects from `action` on: the most visited actions, none proven lost."""
+        """The line that the search of tree b expects after a numbered `action`, `action` first: where the outcome is
+        proven the best way to it, elsewhere the most visited action that is not lost."""
         tree = self._waves.trees[b]
         root = tree[ROOT]
         line = [int(action)]
@@ -290,9 +330,9 @@ class Search:
         while n >= 0 and tree[n]["num_slots"] > 0:
             node = tree[n]
             visits = np.where(node["lost"] != 0, -1, node["visit_counts"])[: node["num_slots"]]
-            if visits.max() <= 0:
+            if node["proof"] == 0 and visits.max() <= 0:
                 break
-            slot = int(visits.argmax())
+            slot = int(visits.argmax()) if node["proof"] == 0 else best_proven_slot(tree, n)
             line.append(int(node["slot_actions"][slot]))
             n = int(node["children"][slot])
         return line

@@ -40,7 +40,7 @@ class Evaluator(Protocol):
 
 
 class UniformEvaluator:
-    """Zero logits and value 0 everywhere: what is left is the search alone. For benchmarks and untrained games."""
+    """Zero logits and value 0 everywhere: what is left is the search. For benchmarks, tests and untrained games."""
 
     network_id = 0
 

@@ -1,6 +1,7 @@
 """The stages of a wave, each acting on one tree: simulate, step, expand, backup, prove.
 
-Everything here is inlined into the wave kernels of `rl.search.waves` and the fused one of `rl.search.fused`.
+Everything here is inlined into the wave kernels of `rl.search.waves` and `rl.search.simulator`. Those that take a
+`game` only for its constants (`backup`, `enter_child`, `bounded_value`) ask nothing of it that has to be compiled.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from games.compiled import inlined, njit
 from rl.search.tree import NO_CHILD, PROVEN_DRAW, ROOT, Control, Node, Tree
 
 _LARGEST_LOGIT = 1e4
+_LARGEST_VALUE = 1e30  # sums of a billion of them stay finite in float32
 
 
 class Settings(NamedTuple):
@@ -28,6 +30,7 @@ class Settings(NamedTuple):
     max_considered: int
     dirichlet_concentration: float
     dirichlet_fraction: float
+    temperature: float
 
 
 @inlined
@@ -94,6 +97,7 @@ def add_child(tree: Tree, control: Control, parent: int, slot: int) -> int:
     node = tree[child]
     node["parent"] = parent
     node["parent_slot"] = slot
+    node["terminated"] = False
     node["proof"] = 0
     node["num_slots"] = 0
     node["node_visits"] = 0
@@ -102,7 +106,7 @@ def add_child(tree: Tree, control: Control, parent: int, slot: int) -> int:
 
 @inlined
 def gather_history(game: Game, tree: Tree, control: Control, n: int) -> HashArray:
-    """[k] hashes of the positions before node n, the game's and then the path's, oldest first (in scratch)."""
+    """[k] hashes of the positions before node n, the game's and then the path's, oldest first, in scratch memory."""
     history: HashArray = control["path_history"]
     if not game.uses_history:
         return history[:0]
@@ -130,6 +134,12 @@ def step_child(game: Game, tree: Tree, control: Control, child: int) -> None:
     history = gather_history(game, tree, control, int(node["parent"]))
     node["state"] = parent["state"]
     reward, terminated = game.step(node["state"], parent["slot_actions"][node["parent_slot"]], history)
+    enter_child(game, node, parent, reward, terminated)
+
+
+@inlined
+def enter_child(game: Game, node: Node, parent: Node, reward: float, terminated: bool) -> None:
+    """Note what the step into a new node brought: reward, end and proof."""
     node["reward"] = reward
     node["terminated"] = terminated
     node["to_play"] = node["state"]["to_play"]
@@ -152,8 +162,7 @@ def terminal_proof(reward: float, same_player: bool) -> int:
 def expand(game: Game, node: Node, history: HashArray, mask: BoolArray, logits: FloatArray, value: float) -> None:
     """Give a node a slot for each legal action, priors from `logits` [num_actions], and the network's `value`.
 
-    A network that diverges must not take the search with it: NaN logits count as the lowest, infinite ones are
-    bounded, a NaN or infinite value is 0, and values are cut to the game's bounds. `mask` [num_actions] is scratch.
+    `mask` [num_actions] is scratch.
     """
     game.legal_actions(node["state"], history, mask)
     slot_actions, priors = node["slot_actions"], node["priors"]
@@ -161,8 +170,7 @@ def expand(game: Game, node: Node, history: HashArray, mask: BoolArray, logits: 
     largest, smallest = -_LARGEST_LOGIT, _LARGEST_LOGIT
     for action in range(game.num_actions):
         if mask[action]:
-            logit = float(logits[action])
-            logit = -_LARGEST_LOGIT if math.isnan(logit) else min(max(logit, -_LARGEST_LOGIT), _LARGEST_LOGIT)
+            logit = bounded_logit(float(logits[action]))
             largest = max(largest, logit)
             smallest = min(smallest, logit)
             slot_actions[num_slots] = action
@@ -170,8 +178,22 @@ def expand(game: Game, node: Node, history: HashArray, mask: BoolArray, logits: 
             num_slots += 1
     normalise(priors, num_slots, largest, smallest)
     open_slots(node, num_slots)
-    value = 0.0 if math.isnan(value) or math.isinf(value) else float(value)
-    node["raw_value"] = min(max(value, game.value_low), game.value_high) if game.bounded else value
+    node["raw_value"] = bounded_value(game, float(value))
+
+
+@inlined
+def bounded_logit(logit: float) -> float:
+    """A logit that a softmax can take. A network that diverges must not take the search with it: NaN is the lowest."""
+    return -_LARGEST_LOGIT if math.isnan(logit) else min(max(logit, -_LARGEST_LOGIT), _LARGEST_LOGIT)
+
+
+@inlined
+def bounded_value(game: Game, value: float) -> float:
+    """A network's value cut to the game's bounds; 0 for NaN and infinity."""
+    if math.isnan(value) or math.isinf(value):
+        value = 0.0
+    low, high = (game.value_low, game.value_high) if game.bounded else (-_LARGEST_VALUE, _LARGEST_VALUE)
+    return min(max(value, low), high)
 
 
 @inlined
@@ -288,7 +310,7 @@ def prove(tree: Tree, n: int) -> int:
 
 @inlined
 def add_virtual_loss(tree: Tree, leaf: int, virtual_loss: float) -> None:
-    """Count a visit that loses along a leaf's path until its evaluation arrives: other descents then go elsewhere."""
+    """Count a visit that loses along a leaf's path until its evaluation arrives, so that others go elsewhere."""
     n = leaf
     while n != ROOT:
         slot = int(tree[n]["parent_slot"])

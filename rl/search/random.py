@@ -47,6 +47,13 @@ def gumbel(key: np.uint64, counter: np.uint64) -> float:
     return -math.log(-math.log(uniform(key, counter) + 1e-300) + 1e-300)
 
 
+@inlined
+def normal(key: np.uint64, counter: np.uint64) -> float:
+    """A standard normal variate from this counter and the next (Box and Muller 1958)."""
+    radius = math.sqrt(-2.0 * math.log(1.0 - uniform(key, counter)))
+    return radius * math.cos(2.0 * math.pi * uniform(key, counter + np.uint64(1)))
+
+
 @njit
 def dirichlet(key: np.uint64, concentration: float, out: FloatArray) -> None:
     """Fill `out` [k] with a symmetric Dirichlet variate.
@@ -63,12 +70,11 @@ def dirichlet(key: np.uint64, concentration: float, out: FloatArray) -> None:
         accepted = False
         log_gamma = 0.0
         while not accepted:
-            radius = math.sqrt(-2.0 * math.log(1.0 - uniform(key, counter)))
-            normal = radius * math.cos(2.0 * math.pi * uniform(key, counter + np.uint64(1)))
-            root = 1.0 + c * normal
+            variate = normal(key, counter)
+            root = 1.0 + c * variate
             if root > 0.0:
                 cube = root * root * root
-                bound = 0.5 * normal * normal + d - d * cube + d * math.log(cube)
+                bound = 0.5 * variate * variate + d - d * cube + d * math.log(cube)
                 accepted = math.log(1.0 - uniform(key, counter + np.uint64(2))) < bound
                 log_gamma = math.log(d * cube)
             counter += np.uint64(3)

@@ -14,10 +14,11 @@ import numpy.typing as npt
 from games.base import FloatArray
 from games.compiled import inlined, njit
 from rl.search.kernels import Settings, node_value, proven_value, scaled, select_puct
-from rl.search.random import dirichlet, gumbel
+from rl.search.random import dirichlet, gumbel, random_bits
 from rl.search.tree import PROVEN_DRAW, ROOT, Control, Tree
 
 _SMALLEST_PRIOR = 1e-30
+_GUMBELS, _DIRICHLET = 0, 1  # what a tree's random numbers are drawn for
 
 
 @njit
@@ -51,18 +52,27 @@ def plan_root(tree: Tree, control: Control, settings: Settings) -> None:
 def prepare_root(tree: Tree, control: Control, settings: Settings) -> None:
     """Draw a freshly expanded root's noise and, for Gumbel, its table of considered visits."""
     num_slots = int(tree[ROOT]["num_slots"])
+    note_root_logits(tree, control)
+    key = random_bits(control["key"], np.uint64(_GUMBELS))
     for slot in range(num_slots):
-        control["root_logits"][slot] = math.log(max(float(tree[ROOT]["priors"][slot]), _SMALLEST_PRIOR))
+        control["gumbels"][slot] = gumbel(key, np.uint64(slot)) if control["noisy"] else 0.0
     if settings.gumbel:
-        for slot in range(num_slots):
-            control["gumbels"][slot] = gumbel(control["key"], np.uint64(slot)) if control["noisy"] else 0.0
         plan_root(tree, control, settings)
     elif control["noisy"] and settings.dirichlet_fraction > 0.0:
         noise = np.empty(num_slots, np.float32)
-        dirichlet(control["key"], settings.dirichlet_concentration / num_slots, noise)
+        dirichlet(
+            random_bits(control["key"], np.uint64(_DIRICHLET)), settings.dirichlet_concentration / num_slots, noise
+        )
         for slot in range(num_slots):
             prior = tree[ROOT]["priors"][slot]
             tree[ROOT]["priors"][slot] = prior + settings.dirichlet_fraction * (noise[slot] - prior)
+
+
+@inlined
+def note_root_logits(tree: Tree, control: Control) -> None:
+    """Keep the logarithms of the root's priors, before noise changes these."""
+    for slot in range(tree[ROOT]["num_slots"]):
+        control["root_logits"][slot] = math.log(max(float(tree[ROOT]["priors"][slot]), _SMALLEST_PRIOR))
 
 
 @inlined
@@ -86,6 +96,16 @@ def most_visits(tree: Tree) -> int:
     most = 0
     for slot in range(tree[ROOT]["num_slots"]):
         most = max(most, int(tree[ROOT]["visit_counts"][slot]))
+    return most
+
+
+@inlined
+def most_open_visits(tree: Tree) -> int:
+    """The largest visit count among the root's slots that are not proven lost."""
+    most = 0
+    for slot in range(tree[ROOT]["num_slots"]):
+        if tree[ROOT]["lost"][slot] == 0:
+            most = max(most, int(tree[ROOT]["visit_counts"][slot]))
     return most
 
 
@@ -130,22 +150,23 @@ def select_root(tree: Tree, control: Control, settings: Settings) -> int:
 def root_policy(tree: Tree, control: Control, settings: Settings, out: FloatArray) -> None:
     """Write the policy that the search teaches into `out` [A], summing to 1 over the slots in use.
 
-    Gumbel: softmax of the improved logits (section 4, equation 11). PUCT: the visit counts. Proofs overrule both: all
+    Gumbel: softmax of the improved logits (section 4, equation 11). PUCT: the visit counts, and the same where every
+    slot that was visited is lost. Proofs overrule both: all
     weight on the shortest proven win, none on losing slots while another one is left, and in a lost position on the
     longest defence.
     """
     num_slots = int(tree[ROOT]["num_slots"])
     out[:] = 0.0
-    proof = int(tree[ROOT]["proof"])
-    if proof != 0 and best_proven_slot(tree) >= 0:
-        out[best_proven_slot(tree)] = 1.0
+    if tree[ROOT]["proof"] != 0:
+        out[best_proven_slot(tree, ROOT)] = 1.0
         return
     most, mixed = most_visits(tree), mixed_value(tree)
+    by_logits = settings.gumbel or most_open_visits(tree) == 0
     largest = -math.inf
     for slot in range(num_slots):
         if tree[ROOT]["lost"][slot] != 0:
             out[slot] = -np.inf
-        elif settings.gumbel or most == 0:
+        elif by_logits:
             out[slot] = improved_logit(tree, control, settings, slot, most, mixed)
         else:
             out[slot] = math.log(tree[ROOT]["visit_counts"][slot]) if tree[ROOT]["visit_counts"][slot] > 0 else -np.inf
@@ -159,26 +180,26 @@ def root_policy(tree: Tree, control: Control, settings: Settings, out: FloatArra
 
 
 @njit
-def best_proven_slot(tree: Tree) -> int:
-    """The slot of a proven root to play: the shortest win, a draw, or the longest loss; -1 when no child is proven."""
+def best_proven_slot(tree: Tree, n: int) -> int:
+    """The slot of a proven node n to play: the shortest win, a draw, or the longest loss."""
     best, best_rank = -1, -math.inf
-    for slot in range(tree[ROOT]["num_slots"]):
-        child = tree[ROOT]["children"][slot]
+    for slot in range(tree[n]["num_slots"]):
+        child = tree[n]["children"][slot]
         if child < 0 or tree[child]["proof"] == 0:
             continue
-        rank = proof_rank(tree, child)
+        rank = proof_rank(tree, n, child)
         if rank > best_rank:
             best, best_rank = slot, rank
     return best
 
 
 @inlined
-def proof_rank(tree: Tree, child: int) -> float:
-    """Orders the root's proven children from the longest-lasting loss (least bad) to the quickest win (best)."""
+def proof_rank(tree: Tree, n: int, child: int) -> float:
+    """Orders the proven children of node n from the longest-lasting loss (least bad) to the quickest win (best)."""
     proof = float(tree[child]["proof"])
     if proof == PROVEN_DRAW:
         return 0.0
-    if tree[child]["to_play"] != tree[ROOT]["to_play"]:
+    if tree[child]["to_play"] != tree[n]["to_play"]:
         proof = -proof
     return 1.0 / proof
 
@@ -186,18 +207,24 @@ def proof_rank(tree: Tree, child: int) -> float:
 @njit
 def best_slot(tree: Tree, control: Control, settings: Settings) -> int:
     """The slot to play: a proven result as above; else the most visited of those not lost, ties by the improved logit
-    plus the root's Gumbel variates (section 3: with noise this samples from the improved policy)."""
+    plus the root's Gumbel variates (section 3: with noise this samples from the improved policy).
+
+    A noisy PUCT search with a temperature draws instead, with weights visits ** (1 / temperature): the largest of
+    logarithms of weights plus Gumbel variates is such a draw.
+    """
     if tree[ROOT]["proof"] != 0:
-        proven = best_proven_slot(tree)
-        if proven >= 0:
-            return proven
+        return best_proven_slot(tree, ROOT)
     most, mixed = most_visits(tree), mixed_value(tree)
+    drawn = control["noisy"] and not settings.gumbel and settings.temperature > 0.0 and most_open_visits(tree) > 0
     best, best_visits, best_score = -1, -1, -math.inf
     for slot in range(tree[ROOT]["num_slots"]):
         if tree[ROOT]["lost"][slot] != 0:
             continue
         visits = int(tree[ROOT]["visit_counts"][slot])
         score = improved_logit(tree, control, settings, slot, most, mixed) + control["gumbels"][slot]
+        if drawn:
+            score = control["gumbels"][slot] + math.log(visits) / settings.temperature if visits > 0 else -math.inf
+            visits = 0
         if visits > best_visits or (visits == best_visits and score > best_score):
             best, best_visits, best_score = slot, visits, score
     return best

@@ -22,10 +22,10 @@ from rl.search.kernels import (
     select_puct,
     step_child,
 )
-from rl.search.roots import prepare_root, select_root
+from rl.search.roots import note_root_logits, prepare_root, select_root
 from rl.search.tree import NO_CHILD, ROOT, Control, Tree
 
-_WAITS = -1  # the descent met a leaf that another descent of this tree waits for
+WAITS = -1  # the descent met a leaf that another descent of this tree waits for
 
 LEAF_DTYPE = np.dtype([("tree", np.int32), ("node", np.int32), ("key", np.uint64)])
 """One row of a batch: which tree and node asks, and the cache key of the node's position."""
@@ -66,10 +66,10 @@ def wants_more(tree: Tree, control: Control) -> bool:
 def descend(tree: Tree, control: Control, settings: Settings) -> tuple[int, int]:
     """Walk from the root to a node to evaluate: (node, slot) with slot -1 when the node exists already.
 
-    A slot >= 0 names a child that is yet to be made; (_WAITS, -1): the way leads to a leaf under evaluation.
+    A slot >= 0 names a child that is yet to be made; (WAITS, -1): the way leads to a leaf under evaluation.
     """
     if tree[ROOT]["node_visits"] == 0:
-        return (ROOT, -1) if control["pending"] == 0 else (_WAITS, -1)
+        return (ROOT, -1) if control["pending"] == 0 else (WAITS, -1)
     n = ROOT
     slot = select_root(tree, control, settings)
     while True:
@@ -80,24 +80,30 @@ def descend(tree: Tree, control: Control, settings: Settings) -> tuple[int, int]
         if node["terminated"] or node["proof"] != 0:
             return child, -1
         if node["node_visits"] == 0:
-            return _WAITS, -1
+            return WAITS, -1
         n = child
         slot = select_puct(node, control, settings.c_puct, settings.fpu_reduction)
 
 
 @inlined
-def grow(game: Game, tree: Tree, control: Control, settings: Settings) -> int:
-    """Begin one simulation: the node it ends in, made if it is new; _WAITS when it has to wait.
+def begin_simulation(tree: Tree, control: Control, settings: Settings) -> int:
+    """Begin one simulation: the node it ends in, made if it is new; WAITS when it has to wait.
 
-    A node that needs an evaluation has node_visits 0.
+    A new node, or a root without evaluation, has node_visits 0; a new one is yet to be stepped into.
     """
     node, slot = descend(tree, control, settings)
-    if node == _WAITS:
-        return _WAITS
+    if node == WAITS:
+        return WAITS
     control["started"] += 1
     control["num_simulations"] += 1
-    if slot >= 0:
-        node = add_child(tree, control, node, slot)
+    return add_child(tree, control, node, slot) if slot >= 0 else node
+
+
+@inlined
+def grow(game: Game, tree: Tree, control: Control, settings: Settings) -> int:
+    """Begin one simulation and step into its node if that is new. A node that needs an evaluation has node_visits 0."""
+    node = begin_simulation(tree, control, settings)
+    if node > ROOT and tree[node]["node_visits"] == 0:
         step_child(game, tree, control, node)
     return node
 
@@ -116,6 +122,14 @@ def settle(
 ) -> None:
     """Expand a leaf with its evaluation and back it up; `mask` [num_actions] is scratch."""
     expand(game, tree[node], gather_history(game, tree, control, node), mask, logits, value)
+    back_up_expanded(game, tree, control, settings, node, virtual_loss)
+
+
+@inlined
+def back_up_expanded(
+    game: Game, tree: Tree, control: Control, settings: Settings, node: int, virtual_loss: float
+) -> None:
+    """Back up a leaf that has just been expanded; the root has nowhere to go and is prepared instead."""
     if node == ROOT:
         prepare_root(tree, control, settings)
     else:
@@ -147,7 +161,7 @@ def collect(
         tree, control = trees[b], controls[b]
         while control["pending"] < leaves_per_tree and num_rows < leaves.size and wants_more(tree, control):
             n = grow(game, tree, control, settings)
-            if n == _WAITS:
+            if n == WAITS:
                 break
             node = tree[n]
             if node["node_visits"] > 0:
@@ -243,3 +257,6 @@ def reroot(tree: Tree, control: Control, slot: int, moved: npt.NDArray[np.int32]
                 tree[parent]["children"][tree[kept]["parent_slot"]] = kept
             kept += 1
     control["num_nodes"] = kept
+    control["started"] = tree[ROOT]["node_visits"]
+    control["gumbels"][:] = 0.0
+    note_root_logits(tree, control)

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing import connection
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
-from games.base import FloatArray, Game, StateArray, TruthPosition
+from games.base import Game
 from rl.agent_file import load_agent
 from rl.elo import Pairing
 from rl.evaluator import TorchEvaluator
 from rl.match import play_match
 from rl.players import AgentPlayer, Player, make_player
-from rl.search.driver import Search, SearchConfig
-from rl.search.evaluation import Evaluator
 from rl.train.processes import Child, Failed
+from rl.truth import accuracy, spread, value_error
 
 _TREES = 64
 """Positions and games that are searched together."""
@@ -74,57 +71,6 @@ class Beat(NamedTuple):
     """A sign of life."""
 
 
-@dataclass(frozen=True)
-class TruthScore:
-    """How well solved positions were answered."""
-
-    accuracy: float
-    """Share of positions whose chosen move keeps the result."""
-    value_error: float
-    """Mean distance of the network's own value from the position's, which is -1, 0 or 1."""
-
-
-def states_of(game: Game, positions: tuple[TruthPosition, ...]) -> StateArray:
-    """[n] the states of solved positions."""
-    states = np.zeros(len(positions), game.state_dtype)
-    history = np.zeros(game.max_num_moves, np.uint64)
-    for state, position in zip(states, positions, strict=True):
-        game.reset(state)
-        for ply, action in enumerate(position.moves):
-            history[ply] = game.history_hash(state) if game.uses_history else 0
-            game.step(state, action, history[:ply])
-    return states
-
-
-def spread(positions: tuple[TruthPosition, ...], most: int) -> tuple[TruthPosition, ...]:
-    """At most `most` of `positions`, evenly spaced."""
-    stride = -(-len(positions) // most)
-    return positions[::stride] if positions else positions
-
-
-def score_on_truth(
-    game: Game,
-    evaluator: Evaluator,
-    positions: tuple[TruthPosition, ...],
-    num_simulations: int,
-    stop: Callable[[], bool] | None = None,
-) -> TruthScore:
-    """Choose a move in each of the positions (at least one) with `num_simulations`, 1 being the bare policy."""
-    search = Search(game, SearchConfig(), min(_TREES, len(positions)), num_simulations)
-    states = states_of(game, positions)
-    kept = 0
-    error = 0.0
-    for first in range(0, len(positions), _TREES):
-        part = positions[first : first + _TREES]
-        result = search.run(evaluator, states[first : first + _TREES], num_simulations, stop=stop)
-        for index, position in enumerate(part):
-            values: FloatArray = np.array(position.action_values, np.float32)
-            best = float(np.nanmax(values))
-            kept += bool(values[int(result.best_actions[index])] == best)
-            error += abs(float(result.raw_values[index]) - best)
-    return TruthScore(kept / len(positions), error / len(positions))
-
-
 def evaluate(game: Game, request: EvaluationRequest, device: str, beat: Callable[[], None]) -> EvaluationResult:
     """Do what is asked. `beat` is called again and again, as a sign of life."""
 
@@ -134,14 +80,13 @@ def evaluate(game: Game, request: EvaluationRequest, device: str, beat: Callable
 
     begun = time.process_time()
     evaluator = _evaluator(game, request.network, request.step, device, request.num_threads)
+    agent = AgentPlayer(game, evaluator, request.simulations, name=request.name)
     scalars: dict[str, float] = {}
     if positions := spread(game.truth_positions(), request.positions):
-        policy = score_on_truth(game, evaluator, positions, 1, poll)
-        searched = score_on_truth(game, evaluator, positions, request.simulations, poll)
-        scalars["truth/policy_accuracy"] = policy.accuracy
-        scalars["truth/search_accuracy"] = searched.accuracy
-        scalars["truth/value_error"] = policy.value_error
-    agent = AgentPlayer(game, evaluator, request.simulations, name=request.name)
+        policy = AgentPlayer(game, evaluator, 1)
+        scalars["truth/policy_accuracy"] = accuracy(game, positions, policy, stop=poll).share
+        scalars["truth/search_accuracy"] = accuracy(game, positions, agent, stop=poll).share
+        scalars["truth/value_error"] = value_error(game, positions, evaluator)
     pairings = []
     for opponent in request.opponents if game.num_players == 2 else ():
         player = _player(game, opponent, request, device)

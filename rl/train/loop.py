@@ -85,7 +85,9 @@ def _train(
                 loop(session, children.pool).train()
             if run.complete:
                 reporter.say("this run is complete; a higher limit would let it go on")
-            elif not stop:
+            elif stop:
+                run.export()
+            else:
                 session.examine_last()
     finally:
         reporter.close()

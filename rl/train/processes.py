@@ -22,6 +22,8 @@ from typing import Any
 from rl.errors import UserError
 
 _MASKED = (signal.SIGINT, signal.SIGTERM)
+_NICENESS = 5
+"""The main process, with the learner, goes first where there are more processes than cores (`rl.train.resources`)."""
 _DUMP_SECONDS = 0.5
 """How long a stalled child is given to write its stacks before it is killed."""
 
@@ -134,6 +136,7 @@ def _signals_blocked() -> Iterator[None]:
 def _run(target: Callable[..., None], pipe: connection.Connection, arguments: tuple[Any, ...], stacks: Path) -> None:
     """The child's main function: watches its parent, reports what it could not bear."""
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+    os.nice(_NICENESS)
     with stacks.open("a") as file:
         faulthandler.register(signal.SIGUSR1, file, all_threads=True)
         try:

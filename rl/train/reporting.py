@@ -196,6 +196,10 @@ class Reporter:
         if counts["simulations"]:
             rates["search/cache_hits"] = counts["cache_hits"] / counts["simulations"]
             rates["search/depth"] = counts["depth_sum"] / counts["simulations"]
+        if counts["waves"]:
+            rates["selfplay/batch_fill"] = counts["evaluations"] / (
+                counts["waves"] * run.config.selfplay.games_per_worker
+            )
         if self._root_values:
             rates["search/root_value_spread"] = float(np.concatenate(self._root_values).std())
             self._root_values = []

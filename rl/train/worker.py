@@ -6,7 +6,6 @@ a network file, and game numbers to play. So it could as well run on another mac
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -27,8 +26,6 @@ from rl.selfplay import Selfplay, SelfplayConfig
 _REPORT_SECONDS = 1.0
 """A worker is heard at least so often, once it has been set up."""
 _IDLE_SECONDS = 0.25
-_NICENESS = 10
-"""The learner goes first where there are more processes than cores (`rl.train.resources`)."""
 
 
 # --- what the main process tells a worker ---------------------------------------------------------------------------
@@ -106,7 +103,6 @@ def _descriptor_of(duplicate: Any) -> int:
 def work(pipe: connection.Connection, setup: WorkerSetup, lock: SharedLock) -> None:
     """The process's main function. That `lock` was handed over keeps the run directory locked until it ends."""
     torch.set_num_threads(1)
-    os.nice(_NICENESS)
     _Worker(pipe, setup).run()
 
 
