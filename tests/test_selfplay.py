@@ -18,7 +18,7 @@ from rl.search.random import random_bits
 from rl.selfplay import Selfplay, SelfplayConfig
 
 TIC_TAC_TOE, CONNECT_FOUR = games.make("tic_tac_toe"), games.make("connect_four4x4")
-TWICE_NIM, WALK, RING = TwiceNim(), Walk(), Ring()
+WALK, RING = Walk(), Ring()
 PUCT = SearchConfig(root="puct")
 SEED = 3
 
@@ -75,7 +75,7 @@ def positions(game: Game, record: GameRecord) -> Iterator[tuple[State, HashArray
 
 
 @pytest.mark.parametrize("root", ["gumbel", "puct"])
-@pytest.mark.parametrize("game", [TIC_TAC_TOE, CONNECT_FOUR, TWICE_NIM, WALK, RING], ids=lambda game: game.name)
+@pytest.mark.parametrize("game", [TIC_TAC_TOE, CONNECT_FOUR, WALK, RING], ids=lambda game: game.name)
 def test_games_are_legal_and_complete(game: Game, root: str) -> None:
     settings = config(search=SearchConfig(root=root), full_search_fraction=0.5)  # type: ignore[arg-type]
     records = play(game, settings, range(12))

@@ -124,13 +124,13 @@ def pids(process: subprocess.Popen[str]) -> list[int]:
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 200.0) -> None:
-    """Wait for something to come true while the run goes on; kernels may have to compile first. The run's output is shown when it does not."""
+    """Wait for something to come true while the run goes on; its output is shown when it does not."""
     deadline = time.monotonic() + seconds
     while not condition():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             raise AssertionError(f"it never came true; the run said:\n{process.communicate()[0]}")
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def numbers_on_disk(run_dir: Path) -> list[int]:
