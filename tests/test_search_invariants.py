@@ -245,6 +245,18 @@ def test_a_budget_below_what_was_kept_adds_nothing() -> None:
     assert len(evaluator.num_rows) == asked
 
 
+@pytest.mark.parametrize("game", GAMES[:4], ids=lambda game: game.name)
+def test_a_new_root_without_visits_says_its_own_policy(game: Game) -> None:
+    """Not the old root's: logits break ties and stand in where there are no visits."""
+    search, evaluator = Search(game, PUCT, 1, 8), HashedEvaluator(game, 1)
+    result = search.run(evaluator, rows_of(game, [starts(game)[0][0]]), 2)
+    search.advance(int(result.actions[0, result.visit_counts[0].argmax()]))
+    moved = search.continue_run(evaluator, 1)
+    assert not moved.visit_counts.any() and moved.num_slots[0] > 1
+    np.testing.assert_allclose(moved.policy, moved.priors, atol=1e-6)
+    assert moved.best_actions[0] == moved.actions[0, moved.priors[0].argmax()]
+
+
 def test_what_cannot_be_done_is_said() -> None:
     states, evaluator = rows_of(TIC_TAC_TOE, [TIC_TAC_TOE.new_state()] * 2), HashedEvaluator(TIC_TAC_TOE, 2)
     search = Search(TIC_TAC_TOE, PUCT, 2, 8)

@@ -124,15 +124,20 @@ def select_gumbel(tree: Tree, control: Control, settings: Settings, wanted_visit
 
     When proofs have closed all of them, among all that are not lost; -1 when every slot is.
     """
-    most, mixed = most_visits(tree), mixed_value(tree)
-    best, best_score, best_wanted = -1, -math.inf, False
-    for slot in range(tree[ROOT]["num_slots"]):
-        if tree[ROOT]["lost"][slot] != 0:
+    root, most, any_wanted = tree[ROOT], 0, False
+    visit_counts, lost = root["visit_counts"], root["lost"]
+    for slot in range(root["num_slots"]):
+        most = max(most, int(visit_counts[slot]))
+        any_wanted = any_wanted or (lost[slot] == 0 and visit_counts[slot] == wanted_visits)
+    # Wanted slots are all visited, or all unvisited and of the same v_mix: which it is matters only among the others.
+    mixed = 0.0 if any_wanted else mixed_value(tree)
+    best, best_score = -1, -math.inf
+    for slot in range(root["num_slots"]):
+        if lost[slot] != 0 or (any_wanted and visit_counts[slot] != wanted_visits):
             continue
-        wanted = tree[ROOT]["visit_counts"][slot] == wanted_visits
-        score = improved_logit(tree, control, settings, slot, most, mixed) + control["gumbels"][slot]
-        if best < 0 or (wanted and not best_wanted) or (wanted == best_wanted and score > best_score):
-            best, best_score, best_wanted = slot, score, wanted
+        score = improved_logit(tree, control, settings, slot, most, mixed) + float(control["gumbels"][slot])
+        if best < 0 or score > best_score:
+            best, best_score = slot, score
     return best
 
 

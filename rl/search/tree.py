@@ -69,6 +69,10 @@ def control_dtype(game: Game, max_simulations: int, max_history: int) -> np.dtyp
             ("budget", np.int32),  # evaluations asked for, the root's own included; 0: the tree rests
             ("started", np.int32),  # simulations begun, whose number picks the root's action under Gumbel
             ("pending", np.int32),  # leaves that wait for the network
+            ("num_simulations", np.int64),  # counted over the tree's life, as the next three
+            ("num_cache_hits", np.int64),
+            ("num_levels", np.int64),  # the depths of all leaves together
+            ("num_known_leaves", np.int64),  # descents that ended in a terminal or proven node
             ("key", np.uint64),  # key of the tree's random numbers
             ("noisy", np.bool_),  # whether the root explores: Gumbel or Dirichlet noise
             ("value_low", np.float32),  # lower end of the values' range: the game's bound, or the least seen here
@@ -79,10 +83,6 @@ def control_dtype(game: Game, max_simulations: int, max_history: int) -> np.dtyp
             ("history_length", np.int32),
             ("history", np.uint64, (max(1, max_history),)),  # [K] history_hash of the positions before the root
             ("path_history", np.uint64, (max(1, path_history),)),  # [K + N] scratch: the same before some node
-            ("num_simulations", np.int64),  # counted over the tree's life, as the next three
-            ("num_cache_hits", np.int64),
-            ("num_levels", np.int64),  # the depths of all leaves together
-            ("num_known_leaves", np.int64),  # descents that ended in a terminal or proven node
         ],
         align=True,
     )

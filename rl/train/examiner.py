@@ -11,7 +11,9 @@ from rl.train.run import Run
 
 _MOST_EVALUATED = 12
 """Files of networks kept as opponents; beyond that every other one goes."""
-_REFERENCE_GAMES = 40
+_REFERENCE_GAMES = 200
+_LINKS = (3, 10, 30)
+"""Budgets of rollout players that tie random play to the opponents: who wins every game has no telling rating."""
 
 
 class Examiner:
@@ -77,8 +79,10 @@ class Examiner:
         self._evaluations.start(request)
 
     def _fixed(self, games: int) -> list[Opponent]:
-        rollouts = [Opponent(f"rollouts:{budget}", f"rollouts:{budget}", games) for budget in self._config.rollouts]
-        return [Opponent(ANCHOR, ANCHOR, games), *rollouts]
+        return [
+            Opponent(ANCHOR, ANCHOR, games),
+            *(_rollouts(budget, games) for budget in sorted(self._config.rollouts)),
+        ]
 
     def _opponents(self, step: int, games: int) -> tuple[Opponent, ...]:
         """The fixed players, the network evaluated last, and one from about half-way."""
@@ -90,7 +94,10 @@ class Examiner:
 
     def _references(self) -> tuple[tuple[Opponent, Opponent], ...]:
         """Games between neighbouring fixed players, once a run."""
-        players = self._fixed(_REFERENCE_GAMES)
+        first, *others = self._fixed(_REFERENCE_GAMES)
+        weakest = min(self._config.rollouts, default=0)
+        links = [_rollouts(budget, _REFERENCE_GAMES) for budget in _LINKS if budget < weakest]
+        players = [first, *links, *others]
         pairs = zip(players[1:], players[:-1], strict=True)
         return tuple(pair for pair in pairs if not self._run.ladder.has(pair[0].name, pair[1].name))
 
@@ -111,3 +118,7 @@ class Examiner:
         run.evaluated = [step for step in run.evaluated if step not in doomed]
         for step in doomed:
             run.directory.network(step).unlink(missing_ok=True)
+
+
+def _rollouts(budget: int, games: int) -> Opponent:
+    return Opponent(f"rollouts:{budget}", f"rollouts:{budget}", games)
