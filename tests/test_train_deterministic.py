@@ -17,8 +17,6 @@ from rl import checkpoint
 from rl.train.config import LimitsConfig, ResourcesConfig
 from rl.train.loop import train
 
-pytestmark = pytest.mark.compiled_only
-
 GAMES = 96
 CONFIG = replace(TINY, deterministic=True, limits=LimitsConfig(games=GAMES))
 
@@ -40,6 +38,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return weights(run_dir)
 
 
+@pytest.mark.compiled_only
 def test_two_workers_make_the_same_weights_as_one(tmp_path: Path, expected: dict[str, bytes]) -> None:
     config = replace(CONFIG, resources=ResourcesConfig(workers=2, device="cpu"))
     assert train(GAME, config, tmp_path / "run", io.StringIO()) == 0
@@ -69,6 +68,7 @@ def killed_and_resumed(run_dir: Path, times: int, seed: int) -> dict[str, bytes]
     return weights(run_dir)
 
 
+@pytest.mark.compiled_only
 def test_a_killed_run_ends_with_the_same_weights(tmp_path: Path, expected: dict[str, bytes]) -> None:
     assert killed_and_resumed(tmp_path / "run", 2, seed=0) == expected
 

@@ -85,10 +85,10 @@ def _train(
                 loop(session, children.pool).train()
             if run.complete:
                 reporter.say("this run is complete; a higher limit would let it go on")
-            elif stop:
-                run.export()
-            else:
+            elif not stop:
                 session.examine_last()
+            elif run.learner.steps > 0:
+                run.export()
     finally:
         reporter.close()
 

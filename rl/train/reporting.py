@@ -64,7 +64,7 @@ class Reporter:
         self._last_metrics = self._last_display = self._last_sample_game = now
         self._last_counts = (0, 0)
         self._last_samples = 0
-        self.phase = "starting"
+        self.phase = "starting, compiling kernels"
         """What the run is doing, for the display."""
 
     def say(self, line: str) -> None:

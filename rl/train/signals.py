@@ -53,7 +53,8 @@ class StopRequest:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number:
             self._stop_at_once()
-            os.write(2, b"\nstopped at once: finished games are kept\n")
+            show_cursor = b"\x1b[?25h" if os.isatty(2) else b""  # a live display has hidden it
+            os.write(2, show_cursor + b"\nstopped at once: finished games are kept\n")
             os._exit(128 + number)
         self.signal_number = number
         if not self.drains:
