@@ -20,6 +20,7 @@ from rl.search.driver import Search, SearchConfig, Waves
 from rl.search.evaluation import Evaluation
 from rl.search.kernels import (
     Settings,
+    add_child,
     add_virtual_loss,
     backup,
     bounded_logit,
@@ -31,7 +32,7 @@ from rl.search.kernels import (
 from rl.search.proposals import ActionArray, Proposer
 from rl.search.random import random_bits
 from rl.search.tree import ROOT
-from rl.search.waves import WAITS, Leaves, back_up_expanded, begin_simulation, wants_more
+from rl.search.waves import WAITS, Leaves, back_up_expanded, count_simulation, descend, wants_more
 
 
 class Simulator(Protocol):
@@ -75,10 +76,13 @@ def descend_trees(
     for b in range(first, last):
         tree, control = trees[b], controls[b]
         while control["pending"] < leaves_per_tree and num_leaves < leaves.size and wants_more(tree, control):
-            n = begin_simulation(tree, control, settings)
+            n, slot = descend(tree, control, settings)
             if n == WAITS:
                 break
-            if tree[n]["node_visits"] > 0:
+            count_simulation(control)
+            if slot >= 0:
+                n = add_child(tree, control, n, slot)
+            elif tree[n]["node_visits"] > 0:
                 backup(game, tree, control, n, 0.0)
                 control["num_known_leaves"] += 1
                 continue

@@ -86,24 +86,24 @@ def descend(tree: Tree, control: Control, settings: Settings) -> tuple[int, int]
 
 
 @inlined
-def begin_simulation(tree: Tree, control: Control, settings: Settings) -> int:
-    """Begin one simulation: the node it ends in, made if it is new; WAITS when it has to wait.
-
-    A new node, or a root without evaluation, has node_visits 0; a new one is yet to be stepped into.
-    """
-    node, slot = descend(tree, control, settings)
-    if node == WAITS:
-        return WAITS
+def count_simulation(control: Control) -> None:
+    """Note that a simulation has begun."""
     control["started"] += 1
     control["num_simulations"] += 1
-    return add_child(tree, control, node, slot) if slot >= 0 else node
 
 
 @inlined
 def grow(game: Game, tree: Tree, control: Control, settings: Settings) -> int:
-    """Begin one simulation and step into its node if that is new. A node that needs an evaluation has node_visits 0."""
-    node = begin_simulation(tree, control, settings)
-    if node > ROOT and tree[node]["node_visits"] == 0:
+    """Begin one simulation: the node it ends in, made if it is new; WAITS when it has to wait.
+
+    A node that needs an evaluation has node_visits 0.
+    """
+    node, slot = descend(tree, control, settings)
+    if node == WAITS:
+        return WAITS
+    count_simulation(control)
+    if slot >= 0:
+        node = add_child(tree, control, node, slot)
         step_child(game, tree, control, node)
     return node
 
