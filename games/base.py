@@ -12,6 +12,7 @@ Axes, said once: B trees, N nodes, A slots, C observation planes, H board rows, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -91,6 +92,10 @@ class Game:
     """True when the only rewards are 1, 0, -1 at the end and two players have opposite interests: the search may then
     prove wins and losses."""
 
+    is_scored: ClassVar[bool] = False
+    """True when the board is counted at the end (Go, Othello): then `ownership` and `score` are there. A game with a
+    komi has it as a state field of that name."""
+
     # --- compiled: acting on one state ------------------------------------------------------------------------------
 
     def reset(self, state: State) -> None:
@@ -124,6 +129,17 @@ class Game:
         """The uint64 that `history` holds of a position: what a repetition rule compares."""
         return self.hash(state)
 
+    def ownership(self, state: State, owners: npt.NDArray[np.int8]) -> None:
+        """Write whose each cell is, were the game to end here, into `owners` [H*W]: 1 player 0, -1 player 1, 0 neither.
+
+        For games that are scored: an auxiliary target, and what protocols show.
+        """
+        raise TypeError(f"{type(self).__name__} is not scored")
+
+    def score(self, state: State) -> float:
+        """By how many points player 0 leads, komi counted, were the game to end here; for games that are scored."""
+        raise TypeError(f"{type(self).__name__} is not scored")
+
     # --- Python: geometry, text, truth ------------------------------------------------------------------------------
 
     def action_cells(self) -> IndexArray:
@@ -147,8 +163,17 @@ class Game:
         """The action that `text` names; raises ValueError with one clear line when it names none."""
         raise TypeError(f"{type(self).__name__} has no text_to_action")
 
-    def truth_positions(self) -> tuple[TruthPosition, ...]:
-        """Positions with known outcomes, for evaluation against the truth; none unless the game ships some."""
+    def set_up(self, state: State, stones: Sequence[tuple[int, int]], to_play: int) -> None:
+        """Write the position with these (player, action) stones on the empty board and `to_play` to move, as handicap
+        and set-up stones of game records want it. Raises ValueError, in one line, where that is no position."""
+        raise ValueError(f"{self.name} takes no set-up stones: it begins at its first position")
+
+    def truth_positions(self, *, held_out: bool = False) -> tuple[TruthPosition, ...]:
+        """Positions with known outcomes, for evaluation against the truth; none unless the game ships some.
+
+        Runs are watched on these, so settings come to be chosen by them. What is reported is measured on other
+        positions, those `held_out`, by which nothing was chosen.
+        """
         return ()
 
     # --- conveniences for Python callers, on top of the contract ----------------------------------------------------

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
@@ -25,6 +26,10 @@ STRIDE = 3
 """Plies between two positions taken from one game."""
 PATIENCE = 300
 """Games in a row that give nothing new, before the plies still lacking are taken to hold no more positions."""
+
+
+Position = frozenset[tuple[tuple[int, int], int]]
+"""Who has a stone where: ((column, row), player), from the lower left corner."""
 
 
 class Line(NamedTuple):
@@ -122,10 +127,24 @@ def solved_line(oracle: Oracle, moves: tuple[int, ...]) -> Line:
     return Line(moves, text, len(kept) / len(outcomes), len(kept & forced) / len(forced))
 
 
-def draw_lines(oracle: Oracle, per_ply: int, random: Random) -> list[Line]:
-    """Up to `per_ply` lines a ply, distinct up to mirroring, whose columns differ in outcome; by ply."""
+def both_sides(moves: tuple[int, ...]) -> set[Position]:
+    """The position after these moves, and its mirror image."""
+    cells = cells_of(moves)
+    mirrored = {(WIDTH - 1 - column, row): player for (column, row), player in cells.items()}
+    return {frozenset(cells.items()), frozenset(mirrored.items())}
+
+
+def positions_of(path: Path) -> set[Position]:
+    """The positions of a file that this script made, and their mirror images."""
+    lines = [line for line in path.read_text("ascii").splitlines() if not line.startswith("#")]
+    games = [tuple(int(column) - 1 for column in line.split()[0].replace(".", "")) for line in lines]
+    return set().union(*map(both_sides, games))
+
+
+def draw_lines(oracle: Oracle, per_ply: int, random: Random, others: set[Position]) -> list[Line]:
+    """Up to `per_ply` lines a ply, distinct up to mirroring and none of `others`, whose columns differ in outcome."""
     lines: list[list[Line]] = [[] for _ in range(NUM_PLIES)]
-    seen: set[frozenset[tuple[tuple[int, int], int]]] = set()
+    seen = set(others)
     fruitless = 0
     while fruitless < PATIENCE:
         open_plies = [ply for ply in range(random.randrange(STRIDE), NUM_PLIES, STRIDE) if len(lines[ply]) < per_ply]
@@ -134,11 +153,9 @@ def draw_lines(oracle: Oracle, per_ply: int, random: Random) -> list[Line]:
             continue
         moves = noisy_game(oracle, open_plies[-1], random.choice(EPSILONS), random)
         for ply in open_plies:
-            cells = cells_of(moves[:ply])
-            if ply > len(moves) or frozenset(cells.items()) in seen:
+            if ply > len(moves) or both_sides(moves[:ply]) & seen:
                 continue
-            seen.add(frozenset(cells.items()))
-            seen.add(frozenset(((WIDTH - 1 - column, row), player) for (column, row), player in cells.items()))
+            seen |= both_sides(moves[:ply])
             line = solved_line(oracle, moves[:ply])
             if len(set(line.outcomes) - {"-"}) >= 2:
                 lines[ply].append(line)
@@ -150,13 +167,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Print solved Connect Four positions whose moves differ in outcome.")
     parser.add_argument("--per-ply", type=int, default=28, help="positions a ply, as far as there are as many")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--exclude", type=Path, help="a file of this script's, none of whose positions to give again")
     options = parser.parse_args()
-    lines = draw_lines(Oracle(), options.per_ply, Random(options.seed))
+    others = positions_of(options.exclude) if options.exclude else set()
+    lines = draw_lines(Oracle(), options.per_ply, Random(options.seed), others)
     by_random = sum(line.kept_by_random for line in lines) / len(lines)
     by_tactics = sum(line.kept_by_tactics for line in lines) / len(lines)
     for header in (
         f"{len(lines)} Connect Four positions (7x6) whose legal moves differ in outcome, distinct up to mirroring.",
-        f"Made by scripts/solve_connect_four.py --per-ply {options.per_ply} --seed {options.seed}, bitbully 0.0.79.",
+        f"Made by scripts/solve_connect_four.py {' '.join(sys.argv[1:])}, bitbully 0.0.79.",
         f"Drawn by noisy play: moves random with probability {', '.join(map(str, EPSILONS))}, else perfect.",
         f"Random play keeps the best outcome in {by_random:.3f} of them,",
         f"one-ply tactics (win at once, else block a win, else random) in {by_tactics:.3f}.",

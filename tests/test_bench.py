@@ -239,16 +239,17 @@ def test_truth_tells_players_apart(capsys: pytest.CaptureFixture[str], connect_f
     assert any("95 % interval" in note for note in report["notes"])
 
 
+@pytest.mark.parametrize(("file", "options"), [("connect_four_held_out", []), ("connect_four_truth", ["--watched"])])
 def test_truth_baselines_are_those_that_the_set_names(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    file: str, options: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The set's maker worked them out from its own rules and wrote them into the head of the file.
-    head = resources.files("games.board").joinpath("data/connect_four_truth.txt").read_text("ascii")
+    head = resources.files("games.board").joinpath(f"data/{file}.txt").read_text("ascii")
     by_random, by_tactics = (
         float(match[1]) for match in re.finditer(r"(?:best outcome|else random\)) in (0\.\d+)", head)
     )
     monkeypatch.setattr("scripts.agents.shipped_agent", lambda name: None)
-    report = bench_json(capsys, "truth", "--rollouts", "1")
+    report = bench_json(capsys, "truth", "--rollouts", "1", *options)
     figures = check(report, "truth")
     assert figures["random play", ""]["median"] == pytest.approx(by_random, abs=0.0006)
     assert figures["one-ply tactics", ""]["median"] == pytest.approx(by_tactics, abs=0.0006)

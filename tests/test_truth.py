@@ -16,7 +16,13 @@ from rl.search.evaluation import Evaluation, UniformEvaluator
 from rl.truth import accuracy, spread, states_of, value_error
 
 GAME = games.make("connect_four")
-POSITIONS = GAME.truth_positions()
+WATCHED = GAME.truth_positions()
+"""What training runs are watched on."""
+HELD_OUT = GAME.truth_positions(held_out=True)
+"""What is reported."""
+POSITIONS = WATCHED
+
+both_sets = pytest.mark.parametrize("positions", [WATCHED, HELD_OUT], ids=["watched", "held out"])
 
 Grid = dict[tuple[int, int], int]
 """The player at each (column, row) that holds a stone."""
@@ -105,14 +111,30 @@ def test_published_outcomes_of_small_boards() -> None:
 # --- the set --------------------------------------------------------------------------------------------------------
 
 
-def test_the_set_is_as_it_was_asked_for() -> None:
-    assert len(POSITIONS) >= 500
-    counts = Counter(len(position.moves) for position in POSITIONS)
-    assert sorted(counts) == list(range(36))
-    assert (counts[0], counts[1]) == (1, 3), "after the centre column, every answer loses"
-    assert counts[2] >= 15 and len({counts[ply] for ply in range(3, 36)}) == 1, "evenly over the plies"
+def both_sides(position: TruthPosition) -> set[frozenset[tuple[tuple[int, int], int]]]:
+    """The position and its mirror image."""
+    grid = grid_after(position.moves)
+    return {frozenset(grid.items()), frozenset(((6 - column, row), player) for (column, row), player in grid.items())}
+
+
+def test_the_sets_are_as_they_were_asked_for() -> None:
+    watched, held_out = (Counter(len(position.moves) for position in positions) for positions in (WATCHED, HELD_OUT))
+    assert len(WATCHED) >= 500 and len(HELD_OUT) >= 500
+    assert sorted(watched) == list(range(36))
+    assert (watched[0], watched[1]) == (1, 3), "after the centre column, every answer loses"
+    assert watched[2] >= 15
+    assert sorted(held_out) == list(range(3, 36)), "the first plies have too few positions for two sets"
+    assert len({counts[ply] for counts in (watched, held_out) for ply in range(3, 36)}) == 1, "evenly over the plies"
+
+
+def test_no_position_is_in_both_sets() -> None:
+    assert not set().union(*map(both_sides, WATCHED)) & set().union(*map(both_sides, HELD_OUT))
+
+
+@both_sets
+def test_positions_are_sound_and_distinct(positions: Sequence[TruthPosition]) -> None:
     seen: set[frozenset[tuple[tuple[int, int], int]]] = set()
-    for position in POSITIONS:
+    for position in positions:
         grid = grid_after(position.moves)
         assert not has_four(grid, 0) and not has_four(grid, 1), position
         values = np.array(position.action_values)
@@ -120,9 +142,8 @@ def test_the_set_is_as_it_was_asked_for() -> None:
         assert np.isnan(values).tolist() == [(column, 5) in grid for column in range(7)], position
         assert len(set(values[~np.isnan(values)])) >= 2, position
         assert set(values[~np.isnan(values)]) <= {-1.0, 0.0, 1.0}
-        mirrored = frozenset(((6 - column, row), player) for (column, row), player in grid.items())
-        assert frozenset(grid.items()) not in seen and mirrored not in seen, position
-        seen.add(frozenset(grid.items()))
+        assert not both_sides(position) & seen, position
+        seen |= both_sides(position)
 
 
 def test_the_start_as_allis_and_allen_solved_it_in_1988() -> None:
@@ -130,12 +151,15 @@ def test_the_start_as_allis_and_allen_solved_it_in_1988() -> None:
 
 
 def test_other_sizes_and_games_offer_none() -> None:
-    assert games.make("connect_four5x4").truth_positions() == games.make("tic_tac_toe").truth_positions() == ()
+    for name in ("connect_four5x4", "tic_tac_toe"):
+        for held_out in (False, True):
+            assert games.make(name).truth_positions(held_out=held_out) == (), name
 
 
-def test_random_play_and_tactics_keep_the_known_shares() -> None:
+@both_sets
+def test_random_play_and_tactics_keep_the_known_shares(positions: Sequence[TruthPosition]) -> None:
     by_random, by_tactics = [], []
-    for position in POSITIONS:
+    for position in positions:
         values = np.array(position.action_values)
         kept = {int(column) for column in np.flatnonzero(values == np.nanmax(values))}
         grid, player = grid_after(position.moves), len(position.moves) % 2
@@ -156,23 +180,26 @@ def disagreements(positions: Sequence[TruthPosition], solver: ConnectFourSolver)
             yield position
 
 
-def test_late_positions_solved_again() -> None:
-    late = [position for position in POSITIONS if len(position.moves) >= 32]
+@both_sets
+def test_late_positions_solved_again(positions: Sequence[TruthPosition]) -> None:
+    late = [position for position in positions if len(position.moves) >= 32]
     assert not list(disagreements(late, ConnectFourSolver(7, 6)))
 
 
+@both_sets
 @pytest.mark.compiled_only
-def test_a_sample_solved_again() -> None:
-    sample = spread([position for position in POSITIONS if 18 <= len(position.moves) < 32], 150)
+def test_a_sample_solved_again(positions: Sequence[TruthPosition]) -> None:
+    sample = spread([position for position in positions if 18 <= len(position.moves) < 32], 150)
     assert len(sample) >= 100
     assert not list(disagreements(sample, ConnectFourSolver(7, 6)))
 
 
+@both_sets
 @pytest.mark.long
 @pytest.mark.compiled_only
-def test_all_from_ply_10_solved_again() -> None:
-    positions = [position for position in POSITIONS if len(position.moves) >= 10]
-    assert not list(disagreements(positions, ConnectFourSolver(7, 6, 16_000_057)))
+def test_all_from_ply_10_solved_again(positions: Sequence[TruthPosition]) -> None:
+    later = [position for position in positions if len(position.moves) >= 10]
+    assert not list(disagreements(later, ConnectFourSolver(7, 6, 16_000_057)))
 
 
 # --- measuring players ----------------------------------------------------------------------------------------------

@@ -118,10 +118,11 @@ class ConnectFour(Game):
             raise ValueError(f"{text!r} is no column: columns are 1 to {self.width}")
         return columns.index(text)
 
-    def truth_positions(self) -> tuple[TruthPosition, ...]:
+    def truth_positions(self, *, held_out: bool = False) -> tuple[TruthPosition, ...]:
         if self.name != "connect_four":
             return ()
-        text = resources.files("games.board").joinpath("data/connect_four_truth.txt").read_text("ascii")
+        path = f"data/connect_four_{'held_out' if held_out else 'truth'}.txt"
+        text = resources.files("games.board").joinpath(path).read_text("ascii")
         values = {"W": 1.0, "D": 0.0, "L": -1.0, "-": float("nan")}
         positions = []
         for moves, outcomes in (line.split() for line in text.splitlines() if not line.startswith("#")):

@@ -22,13 +22,15 @@ _POLICY_GOAL, _SEARCH_GOAL = 0.82, 0.92
 
 @dataclass(frozen=True)
 class TruthBench(Options):
-    """Solved positions: how often the bare policy, the search with it, and simpler players keep the result."""
+    """Held-out solved positions: how often the bare policy, the search with it, and simpler players keep the result."""
 
     game: GameName = "connect_four"
     agent: Path | None = None
     """The agent's file; by default the agent that ships with the game."""
     positions: int = 10_000
     """The most positions asked, evenly spaced over the set."""
+    watched: bool = False
+    """Ask the positions that training runs are watched on instead of the held-out ones."""
     simulations: int = 100
     """Simulations of the search."""
     rollouts: int = 1000
@@ -39,7 +41,7 @@ def measure(command: TruthBench) -> Report:
     """Shares of the positions in which the chosen move keeps what perfect play reaches."""
     require_positive({"positions": command.positions, "simulations": command.simulations, "rollouts": command.rollouts})
     game = games.make(command.game)
-    positions = spread(game.truth_positions(), command.positions)
+    positions = spread(game.truth_positions(held_out=not command.watched), command.positions)
     if not positions:
         raise UserError(f"bench truth: {game.name} ships no solved positions")
     by_chance, by_tactics = _baselines(game, positions)
@@ -62,6 +64,7 @@ def measure(command: TruthBench) -> Report:
             figures.append(Figure(name, "share kept", (found.share,), goal=goal))
             notes.append(f"{name}: {_interval(found)}")
     settings = {"game": game.name, "agent": path.name if path else "none", "positions": len(positions)}
+    settings["set"] = "watched" if command.watched else "held out"
     return Report("truth", command.seed, settings, tuple(figures), tuple(notes))
 
 
