@@ -34,7 +34,7 @@ SNAPSHOT_INTERVAL = 100
 class LearnerConfig:
     """How the network is trained."""
 
-    batch_size: int = 256
+    batch_size: int = 128
     """Positions a step."""
     learning_rate: float = 2e-3
     """Peak learning rate of AdamW (Loshchilov and Hutter, 1711.05101), reached after the warm-up."""

@@ -40,12 +40,13 @@ class SelfplayConfig:
 
     games_per_worker: int = 256
     """Games in lock-step in one process; the rows of a network batch."""
-    simulations: int = 64
+    simulations: int = 20
     """Network evaluations of a full search, whose move becomes a training target."""
-    fast_simulations: int = 16
+    fast_simulations: int = 8
     """Network evaluations of a fast search, which only moves the game on."""
-    full_search_fraction: float = 0.25
-    """Share of the moves that are searched fully (KataGo: 0.25)."""
+    full_search_fraction: float = 1.0
+    """Share of the moves that are searched fully (KataGo: 0.25). A Gumbel search teaches with so few simulations that
+    every move may as well be a target: docs/training.md has the figures."""
     max_opening_plies: int = 16
     """Games open with 0 to this many uniformly random plies, short openings more often than long ones."""
     cache_entries: int = 1 << 18

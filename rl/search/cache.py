@@ -24,17 +24,23 @@ def allocate_cache(game: Game, num_entries: int) -> Cache:
 
 
 @inlined
+def place_of(cache: Cache, key: np.uint64) -> int:
+    """Where `key` is stored if it is."""
+    return int(np.int64(key & np.uint64(cache.size - 1)))
+
+
+@inlined
 def probe(cache: Cache, key: np.uint64) -> int:
     """The place of `key`, or -1 when it is not stored."""
-    place = np.int64(key & np.uint64(cache.size - 1))
-    return int(place) if cache.size > 1 and cache[place]["key"] == key else -1
+    place = place_of(cache, key)
+    return place if cache.size > 1 and cache[place]["key"] == key else -1
 
 
 @inlined
 def store(cache: Cache, key: np.uint64, prior_logits: FloatArray, value: float) -> None:
     """Remember an evaluation; `prior_logits` [num_actions]."""
     if cache.size > 1:
-        entry = cache[np.int64(key & np.uint64(cache.size - 1))]
+        entry = cache[place_of(cache, key)]
         entry["key"] = key
         entry["value"] = value
         stored = entry["prior_logits"]

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, Game, State
-from games.compiled import inlined, njit
-from rl.search.cache import Cache, probe, store
+from games.compiled import inlined, njit, prefetch
+from rl.search.cache import Cache, place_of, probe, store
 from rl.search.kernels import (
     Settings,
     add_child,
@@ -26,6 +26,9 @@ from rl.search.roots import note_root_logits, prepare_root, select_root
 from rl.search.tree import NO_CHILD, ROOT, Control, Tree
 
 WAITS = -1  # the descent met a leaf that another descent of this tree waits for
+
+_AHEAD = 3
+"""How many trees ahead memory is asked for: about as long as it takes to come."""
 
 LEAF_DTYPE = np.dtype([("tree", np.int32), ("node", np.int32), ("key", np.uint64)])
 """One row of a batch: which tree and node asks, and the cache key of the node's position."""
@@ -155,31 +158,63 @@ def collect(
 
     Leaves to evaluate are appended after the `num_rows` rows that `leaves` and `observations` [rows, C, H, W] hold
     already; returns the new number of rows. `salt` is the cache's part of the key that names the network.
+
+    Goes in rounds, one descent of each tree and then all questions to the cache, so that the memory a descent or a
+    question will need is on its way while others are served: a search waits for memory more than it computes.
     """
     mask = np.empty(game.num_actions, np.bool_)
-    for b in range(first, last):
-        tree, control = trees[b], controls[b]
-        while control["pending"] < leaves_per_tree and num_rows < leaves.size and wants_more(tree, control):
+    descents = np.empty(last - first, LEAF_DTYPE)
+    num_going = last - first
+    for place in range(num_going):
+        descents[place]["tree"] = first + place
+    while num_going > 0:
+        num_asking, kept = 0, 0
+        for place in range(num_going):
+            ahead = int(descents[min(place + _AHEAD, num_going - 1)]["tree"])
+            prefetch(trees[ahead], ROOT)
+            b = int(descents[place]["tree"])
+            tree, control = trees[b], controls[b]
+            if control["pending"] >= leaves_per_tree or not wants_more(tree, control):
+                continue
+            if num_rows + num_asking >= leaves.size:
+                if num_asking > 0:  # the cache may yet answer some of these
+                    descents[kept]["tree"] = b
+                    descents[kept]["node"] = WAITS
+                    kept += 1
+                continue
             n = grow(game, tree, control, settings)
             if n == WAITS:
-                break
+                continue
+            descent = descents[kept]
+            descent["tree"] = b
+            kept += 1
             node = tree[n]
             if node["node_visits"] > 0:
                 backup(game, tree, control, n, 0.0)
                 control["num_known_leaves"] += 1
+                descent["node"] = WAITS
                 continue
             key = game.hash(node["state"]) ^ salt
-            place = probe(cache, key)
-            if place >= 0:
-                entry = cache[place]
+            prefetch(cache, place_of(cache, key))
+            descent["node"] = n
+            descent["key"] = key
+            num_asking += 1
+        num_going = kept
+        for place in range(num_going):
+            descent = descents[place]
+            n = int(descent["node"])
+            if n == WAITS:
+                continue
+            b = int(descent["tree"])
+            tree, control = trees[b], controls[b]
+            found = probe(cache, descent["key"])
+            if found >= 0:
+                entry = cache[found]
                 settle(game, tree, control, settings, n, entry["prior_logits"], entry["value"], 0.0, mask)
                 control["num_cache_hits"] += 1
                 continue
-            game.observe(node["state"], observations[num_rows])
-            leaf = leaves[num_rows]
-            leaf["tree"] = b
-            leaf["node"] = n
-            leaf["key"] = key
+            game.observe(tree[n]["state"], observations[num_rows])
+            leaves[num_rows] = descent
             num_rows += 1
             control["pending"] += 1
             if leaves_per_tree > 1:
@@ -204,6 +239,9 @@ def absorb(
     virtual_loss = settings.virtual_loss if leaves_per_tree > 1 else 0.0
     mask = np.empty(game.num_actions, np.bool_)
     for row in range(num_rows):
+        ahead = leaves[min(row + _AHEAD, num_rows - 1)]
+        prefetch(trees[ahead["tree"]], int(ahead["node"]))
+        prefetch(cache, place_of(cache, ahead["key"]))
         leaf = leaves[row]
         control = controls[leaf["tree"]]
         logits, value = prior_logits[row], values[row]

@@ -82,7 +82,7 @@ class TrainConfig:
     deterministic: bool = False
     """Play by generations, so that the same seed gives the same weights byte for byte, however often the run is
     interrupted and whatever the number of workers. Slower: play and learning take turns."""
-    samples_per_target: float = 10.0
+    samples_per_target: float = 2.0
     """Samples the learner trains on for each position that self-play searched in full; held from the first step on."""
     first_targets: int = 1500
     """Learning starts with so many positions in the window."""
