@@ -39,7 +39,6 @@ from numba.extending import (
     typeof_impl,
     unbox,
 )
-
 from numba.np.arrayobj import make_array
 
 from games.base import Game

@@ -27,7 +27,7 @@ from rl.search.kernels import Settings
 from rl.search.random import below, random_bits, uniform
 from rl.search.roots import best_slot, root_policy, root_value
 from rl.search.tree import ROOT, Control
-from rl.search.waves import begin, wants_more
+from rl.search.waves import begin, wants_more, win_at_once
 
 _Records = npt.NDArray[np.void]
 _OPENING, _LENGTH, _SEARCH, _BUDGET = 1, 2, 3, 4  # what a game's random numbers are drawn for
@@ -214,6 +214,7 @@ def advance(
         place, tree, control = places[b], trees[b], controls[b]
         if place["active"] == 0 or control["pending"] > 0 or wants_more(tree, control):
             continue
+        win_at_once(game, tree, control)
         slot = best_slot(tree, control, settings)
         action = int(tree[ROOT]["slot_actions"][slot])
         ply = int(place["num_steps"])

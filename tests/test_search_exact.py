@@ -64,6 +64,8 @@ def assert_proofs_are_true(openings: Sequence[Moves], solved: Sequence[Results],
         if truth.outcome != 0:
             assert truth.plies <= abs(proof), where
             assert chosen.plies <= abs(proof), where
+            if truth.outcome > 0 and truth.plies == 1:
+                assert chosen.plies == 1, where
         for slot in range(int(found.num_slots[i])):
             if truth.outcome < 0:
                 assert found.values[i, slot] == -1.0, where

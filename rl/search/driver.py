@@ -16,7 +16,7 @@ from rl.search.evaluation import Evaluation, Evaluator
 from rl.search.kernels import Settings
 from rl.search.roots import best_proven_slot, best_slot, plan_root, root_policy, root_value
 from rl.search.tree import PROVEN_DRAW, ROOT, control_dtype, node_dtype
-from rl.search.waves import LEAF_DTYPE, Leaves, absorb, begin, collect, reroot
+from rl.search.waves import LEAF_DTYPE, Leaves, absorb, begin, collect, reroot, win_at_once
 
 
 @dataclass(frozen=True)
@@ -198,6 +198,10 @@ class Waves:
             self.controls["history_length"][b] = hashes.size
         begin(self.game, self.trees[b], self.controls[b], state, budget, np.uint64(key), noisy)
 
+    def win_at_once(self, b: int) -> None:
+        """See that no win at once is missed in tree b, whose search is over: `rl.search.waves.win_at_once`."""
+        win_at_once(self.game, self.trees[b], self.controls[b])
+
     def drop(self) -> None:
         """Wait for what is in flight and ignore it, and let all trees rest."""
         for evaluator, ticket, _ in self._in_flight.values():
@@ -344,6 +348,7 @@ class Search:
         for b in range(count):
             tree, control = waves.trees[b], waves.controls[b]
             if tree[ROOT]["num_slots"] > 0:
+                waves.win_at_once(b)
                 root_policy(tree, control, waves.settings, policy[b])
                 values[b] = root_value(tree)
                 best[b] = best_slot(tree, control, waves.settings)

@@ -203,6 +203,9 @@ class SimulatorWaves(Waves):
             self.simulator.observe_batch(states, planes.reshape(len(new), rows, *planes.shape[1:]))
         return kept * rows
 
+    def win_at_once(self, b: int) -> None:
+        """Simulators prove nothing: their actions are sampled."""
+
     def _step(self, leaves: Leaves) -> tuple[FloatArray, BoolArray]:
         """Step into the new nodes among `leaves` [n]: (rewards [n], terminated [n]); a root is no step."""
         rewards, terminated = np.zeros(len(leaves), np.float32), np.zeros(len(leaves), np.bool_)

@@ -30,6 +30,8 @@ ROOT = 0
 """Every tree's root is its node 0."""
 NO_CHILD = -1
 PROVEN_DRAW = 32767
+WIN_IN_ONE = 2
+"""The proof of a node whose player to move wins with the next move; see `proof`."""
 
 
 def node_dtype(game: Game) -> np.dtype[np.void]:

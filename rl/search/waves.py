@@ -23,7 +23,7 @@ from rl.search.kernels import (
     step_child,
 )
 from rl.search.roots import note_root_logits, prepare_root, select_root
-from rl.search.tree import NO_CHILD, ROOT, Control, Tree
+from rl.search.tree import NO_CHILD, PROVEN_DRAW, ROOT, WIN_IN_ONE, Control, Tree
 
 WAITS = -1  # the descent met a leaf that another descent of this tree waits for
 
@@ -273,6 +273,29 @@ def search_uniform(
                 backup(game, tree, control, n, 0.0)
             else:
                 settle(game, tree, control, settings, n, logits, 0.0, 0.0, mask)
+
+
+@njit
+def win_at_once(game: Game, tree: Tree, control: Control) -> None:
+    """At a root that is won in more than one ply, visit an action that wins now, if there is one.
+
+    What was proven first may be a detour: the search stopped there, with actions that it never tried.
+    """
+    root = tree[ROOT]
+    if not WIN_IN_ONE < root["proof"] < PROVEN_DRAW:
+        return
+    for slot in range(root["num_slots"]):
+        if root["children"][slot] != NO_CHILD or control["num_nodes"] == tree.size:
+            continue
+        child = add_child(tree, control, ROOT, slot)
+        step_child(game, tree, control, child)
+        if tree[child]["terminated"]:
+            backup(game, tree, control, child, 0.0)
+            if root["proof"] == WIN_IN_ONE:
+                return
+        else:  # as if it had not been tried
+            root["children"][slot] = NO_CHILD
+            control["num_nodes"] = child
 
 
 @njit
