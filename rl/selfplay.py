@@ -21,13 +21,14 @@ from games.base import BoolArray, FloatArray, Game
 from games.compiled import inlined, njit
 from rl.errors import UserError
 from rl.replay.records import GameRecord, make_record, step_dtype
+from rl.search.descents import wants_more
 from rl.search.driver import SearchConfig, Waves
 from rl.search.evaluation import Evaluator
 from rl.search.kernels import Settings
 from rl.search.random import below, random_bits, uniform
 from rl.search.roots import best_slot, root_policy, root_value
 from rl.search.tree import ROOT, Control
-from rl.search.waves import begin, wants_more, win_at_once
+from rl.search.waves import begin, win_at_once
 
 _Records = npt.NDArray[np.void]
 _OPENING, _LENGTH, _SEARCH, _BUDGET = 1, 2, 3, 4  # what a game's random numbers are drawn for

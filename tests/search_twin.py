@@ -169,7 +169,18 @@ class Twin:
             else:
                 self.simulate()
             self.simulations += 1
+        if self.root.outcome == 1 and self.root.plies > 1:
+            self.win_at_once()
         return self.found()
+
+    def win_at_once(self) -> None:
+        """Try the root's untried actions in order, for one that ends the game, until a win in one ply is known."""
+        for edge in self.root.edges:
+            if edge.child is None and self.root.plies > 1:
+                child = self.step(self.root, edge.action)
+                if child.terminated:
+                    edge.child = child
+                    self.backup([(self.root, edge)], 0.0)
 
     def simulate(self) -> None:
         path: list[tuple[Node, Edge]] = []

@@ -12,11 +12,12 @@ import numpy.typing as npt
 from games.base import FloatArray, Game, HashArray, IndexArray, StateArray
 from rl.errors import UserError
 from rl.search.cache import allocate_cache
+from rl.search.descents import LEAF_DTYPE, Leaves
 from rl.search.evaluation import Evaluation, Evaluator
 from rl.search.kernels import Settings
 from rl.search.roots import best_proven_slot, best_slot, plan_root, root_policy, root_value
 from rl.search.tree import PROVEN_DRAW, ROOT, control_dtype, node_dtype
-from rl.search.waves import LEAF_DTYPE, Leaves, absorb, begin, collect, reroot, win_at_once
+from rl.search.waves import absorb, begin, collect, reroot, win_at_once
 
 
 @dataclass(frozen=True)

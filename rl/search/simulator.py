@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, StateArray
 from games.compiled import njit
+from rl.search.descents import WAITS, Leaves, descend, wants_more
 from rl.search.driver import Search, SearchConfig, Waves
 from rl.search.evaluation import Evaluation
 from rl.search.kernels import (
@@ -32,7 +33,7 @@ from rl.search.kernels import (
 from rl.search.proposals import ActionArray, Proposer
 from rl.search.random import random_bits
 from rl.search.tree import ROOT
-from rl.search.waves import WAITS, Leaves, back_up_expanded, count_simulation, descend, wants_more
+from rl.search.waves import back_up_expanded, count_simulation
 
 
 class Simulator(Protocol):

@@ -12,28 +12,10 @@ import numpy.typing as npt
 from games.base import BoolArray, FloatArray, Game, State
 from games.compiled import inlined, njit, prefetch
 from rl.search.cache import Cache, place_of, probe, store
-from rl.search.kernels import (
-    Settings,
-    add_child,
-    add_virtual_loss,
-    backup,
-    expand,
-    gather_history,
-    select_puct,
-    step_child,
-)
-from rl.search.roots import note_root_logits, prepare_root, select_root
+from rl.search.descents import AHEAD, DESCENT_DTYPE, WAITS, Leaves, descend, go_down, set_out, wants_more
+from rl.search.kernels import Settings, add_child, add_virtual_loss, backup, expand, gather_history, step_child
+from rl.search.roots import note_root_logits, prepare_root
 from rl.search.tree import NO_CHILD, PROVEN_DRAW, ROOT, WIN_IN_ONE, Control, Tree
-
-WAITS = -1  # the descent met a leaf that another descent of this tree waits for
-
-_AHEAD = 3
-"""How many trees ahead memory is asked for: about as long as it takes to come."""
-
-LEAF_DTYPE = np.dtype([("tree", np.int32), ("node", np.int32), ("key", np.uint64)])
-"""One row of a batch: which tree and node asks, and the cache key of the node's position."""
-Leaves = npt.NDArray[np.void]
-"""[rows] of LEAF_DTYPE."""
 
 
 @njit
@@ -58,37 +40,6 @@ def begin(game: Game, tree: Tree, control: Control, state: State, budget: int, k
 
 
 @inlined
-def wants_more(tree: Tree, control: Control) -> bool:
-    """Whether tree b has simulations left to begin: budget, room, and a root that is not yet proven."""
-    return bool(
-        control["started"] < control["budget"] and control["num_nodes"] < tree.size and tree[ROOT]["proof"] == 0
-    )
-
-
-@inlined
-def descend(tree: Tree, control: Control, settings: Settings) -> tuple[int, int]:
-    """Walk from the root to a node to evaluate: (node, slot) with slot -1 when the node exists already.
-
-    A slot >= 0 names a child that is yet to be made; (WAITS, -1): the way leads to a leaf under evaluation.
-    """
-    if tree[ROOT]["node_visits"] == 0:
-        return (ROOT, -1) if control["pending"] == 0 else (WAITS, -1)
-    n = ROOT
-    slot = select_root(tree, control, settings)
-    while True:
-        child = int(tree[n]["children"][slot])
-        if child == NO_CHILD:
-            return n, slot
-        node = tree[child]
-        if node["terminated"] or node["proof"] != 0:
-            return child, -1
-        if node["node_visits"] == 0:
-            return WAITS, -1
-        n = child
-        slot = select_puct(node, control, settings.c_puct, settings.fpu_reduction)
-
-
-@inlined
 def count_simulation(control: Control) -> None:
     """Note that a simulation has begun."""
     control["started"] += 1
@@ -96,19 +47,16 @@ def count_simulation(control: Control) -> None:
 
 
 @inlined
-def grow(game: Game, tree: Tree, control: Control, settings: Settings) -> int:
-    """Begin one simulation: the node it ends in, made if it is new; WAITS when it has to wait.
+def end_descent(game: Game, tree: Tree, control: Control, n: int, slot: int) -> int:
+    """Begin the simulation whose descent ended at (n, slot): the node it is about, made if it is new.
 
     A node that needs an evaluation has node_visits 0.
     """
-    node, slot = descend(tree, control, settings)
-    if node == WAITS:
-        return WAITS
     count_simulation(control)
     if slot >= 0:
-        node = add_child(tree, control, node, slot)
-        step_child(game, tree, control, node)
-    return node
+        n = add_child(tree, control, n, slot)
+        step_child(game, tree, control, n)
+    return n
 
 
 @inlined
@@ -159,62 +107,59 @@ def collect(
     Leaves to evaluate are appended after the `num_rows` rows that `leaves` and `observations` [rows, C, H, W] hold
     already; returns the new number of rows. `salt` is the cache's part of the key that names the network.
 
-    Goes in rounds, one descent of each tree and then all questions to the cache, so that the memory a descent or a
-    question will need is on its way while others are served: a search waits for memory more than it computes.
+    Goes in rounds: one descent of each tree, then all questions to the cache. The descents of a round go down side by
+    side, a level at a time, so that the node which one of them needs next is on its way from memory while the others
+    are at theirs: a search waits for memory more than it computes.
     """
     mask = np.empty(game.num_actions, np.bool_)
-    descents = np.empty(last - first, LEAF_DTYPE)
+    descents = np.empty(last - first, DESCENT_DTYPE)
     num_going = last - first
     for place in range(num_going):
         descents[place]["tree"] = first + place
     while num_going > 0:
+        num_going = set_out(trees, controls, leaves_per_tree, descents, num_going)
+        go_down(trees, controls, settings, descents, num_going)
         num_asking, kept = 0, 0
         for place in range(num_going):
-            ahead = int(descents[min(place + _AHEAD, num_going - 1)]["tree"])
-            prefetch(trees[ahead], ROOT)
-            b = int(descents[place]["tree"])
+            b, n, slot = int(descents[place]["tree"]), int(descents[place]["node"]), int(descents[place]["slot"])
             tree, control = trees[b], controls[b]
-            if control["pending"] >= leaves_per_tree or not wants_more(tree, control):
-                continue
-            if num_rows + num_asking >= leaves.size:
-                if num_asking > 0:  # the cache may yet answer some of these
-                    descents[kept]["tree"] = b
-                    descents[kept]["node"] = WAITS
-                    kept += 1
-                continue
-            n = grow(game, tree, control, settings)
             if n == WAITS:
                 continue
             descent = descents[kept]
             descent["tree"] = b
+            descent["node"] = WAITS  # nothing to ask, unless what follows says otherwise
+            if num_rows + num_asking == leaves.size and (slot >= 0 or tree[n]["node_visits"] == 0):
+                if num_asking > 0:  # the cache may answer some of these, and it goes down again
+                    kept += 1
+                continue
             kept += 1
+            n = end_descent(game, tree, control, n, slot)
             node = tree[n]
             if node["node_visits"] > 0:
                 backup(game, tree, control, n, 0.0)
                 control["num_known_leaves"] += 1
-                descent["node"] = WAITS
                 continue
-            key = game.hash(node["state"]) ^ salt
-            prefetch(cache, place_of(cache, key))
             descent["node"] = n
-            descent["key"] = key
+            descent["key"] = game.hash(node["state"]) ^ salt
+            prefetch(cache, place_of(cache, descent["key"]))
             num_asking += 1
         num_going = kept
         for place in range(num_going):
-            descent = descents[place]
-            n = int(descent["node"])
+            b, n = int(descents[place]["tree"]), int(descents[place]["node"])
             if n == WAITS:
                 continue
-            b = int(descent["tree"])
-            tree, control = trees[b], controls[b]
-            found = probe(cache, descent["key"])
+            tree, control, key = trees[b], controls[b], descents[place]["key"]
+            found = probe(cache, key)
             if found >= 0:
                 entry = cache[found]
                 settle(game, tree, control, settings, n, entry["prior_logits"], entry["value"], 0.0, mask)
                 control["num_cache_hits"] += 1
                 continue
             game.observe(tree[n]["state"], observations[num_rows])
-            leaves[num_rows] = descent
+            leaf = leaves[num_rows]
+            leaf["tree"] = b
+            leaf["node"] = n
+            leaf["key"] = key
             num_rows += 1
             control["pending"] += 1
             if leaves_per_tree > 1:
@@ -239,7 +184,7 @@ def absorb(
     virtual_loss = settings.virtual_loss if leaves_per_tree > 1 else 0.0
     mask = np.empty(game.num_actions, np.bool_)
     for row in range(num_rows):
-        ahead = leaves[min(row + _AHEAD, num_rows - 1)]
+        ahead = leaves[min(row + AHEAD, num_rows - 1)]
         prefetch(trees[ahead["tree"]], int(ahead["node"]))
         prefetch(cache, place_of(cache, ahead["key"]))
         leaf = leaves[row]
@@ -268,7 +213,8 @@ def search_uniform(
     for b in range(first, last):
         tree, control = trees[b], controls[b]
         while wants_more(tree, control):
-            n = grow(game, tree, control, settings)
+            n, slot = descend(tree, control, settings)
+            n = end_descent(game, tree, control, n, slot)
             if tree[n]["node_visits"] > 0:
                 backup(game, tree, control, n, 0.0)
             else:
