@@ -147,7 +147,9 @@ def test_games_differ_by_number_and_seed() -> None:
     records = [
         record
         for seed in (3, 4)
-        for record in play(CONNECT_FOUR, config(10), range(10), batch_size=10, seed=seed).values()
+        for record in play(
+            CONNECT_FOUR, config(10, full_search_fraction=0.4), range(10), batch_size=10, seed=seed
+        ).values()
     ]
     assert len({record.steps.tobytes() for record in records}) == 20
     assert len({tuple(record.steps["action"].tolist()) for record in records}) >= 15
