@@ -127,7 +127,7 @@ def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch
         ["startup", "--repeats", "0"],
         ["truth", "tic_tac_toe"],
         ["truth", "--positions", "0"],
-        ["strength", "connect_four4x4"],
+        ["strength", "gomoku9"],
         ["strength", "--agent", "/nowhere/agent.safetensors"],
     ],
 )

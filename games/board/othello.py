@@ -136,7 +136,8 @@ class Othello(Game):
         pairs = discs - ((discs >> np.uint64(1)) & np.uint64(0x5555555555555555))
         fours = (pairs & np.uint64(0x3333333333333333)) + ((pairs >> np.uint64(2)) & np.uint64(0x3333333333333333))
         bytes_ = (fours + (fours >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-        return int((bytes_ * np.uint64(0x0101010101010101)) >> np.uint64(56))
+        # Not int(...), which leaves a uint64 as it is in compiled code: the difference of two counts has a sign.
+        return np.int64((bytes_ * np.uint64(0x0101010101010101)) >> np.uint64(56))  # type: ignore[return-value]
 
     def observe(self, state: State, observation: FloatArray) -> None:
         """Own discs, the other's discs, where a disc can be placed."""
@@ -157,8 +158,12 @@ class Othello(Game):
     def ownership(self, state: State, owners: npt.NDArray[np.int8]) -> None:
         for cell in range(self.num_cells):
             bit = np.uint64(self.bit(cell))
-            first, second = (state["discs"][0] >> bit) & np.uint64(1), (state["discs"][1] >> bit) & np.uint64(1)
-            owners[cell] = int(first) - int(second)
+            if (state["discs"][0] >> bit) & np.uint64(1) != np.uint64(0):
+                owners[cell] = 1
+            elif (state["discs"][1] >> bit) & np.uint64(1) != np.uint64(0):
+                owners[cell] = -1
+            else:
+                owners[cell] = 0
 
     def score(self, state: State) -> float:
         return float(self.count(state["discs"][0]) - self.count(state["discs"][1]))
