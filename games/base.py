@@ -44,7 +44,8 @@ class Symmetry:
     """[num_actions] int64: the action that stands for each original action."""
     swaps_players: bool = False
     """The same holds, but only where the other player begins (`to_play` of the start set to 1): Hex transposed is Hex
-    with the colours exchanged. What the network sees and learns is turned by it like by any other."""
+    with the colours exchanged, and so is Othello turned by 90 degrees. What the network sees and learns is turned by
+    it like by any other, but a line of play is not."""
 
 
 @dataclass(frozen=True)

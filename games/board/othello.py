@@ -22,7 +22,7 @@ reachable positions is 33", proved by SAT solvers); a smaller board is part of t
 
 
 class Othello(Game):
-    """`discs` [2] uint64 holds each player's bitboard, and `placements` uint64 where the player to move can place one.
+    """`discs` [2] uint64 holds each player's bitboard.
 
     Row r from the top and column c are bit 8r + c on every size, as rows of eight make shifts by 1, 7, 8, 9 steps to
     a neighbour. Actions are the cells, then the pass.
@@ -36,9 +36,7 @@ class Othello(Game):
             raise ValueError(f"othello{size}: the sizes are 4, 6 and 8")
         self.size = size
         self.name = f"othello{size}"
-        self.state_dtype = np.dtype(
-            [("discs", np.uint64, (2,)), ("placements", np.uint64), ("to_play", np.int8), ("num_moves", np.int8)]
-        )
+        self.state_dtype = np.dtype([("discs", np.uint64, (2,)), ("to_play", np.int8), ("num_moves", np.int8)])
         self.num_players = 2
         self.num_cells = size * size
         self.num_actions = self.num_cells + 1
@@ -59,12 +57,12 @@ class Othello(Game):
         upper, lower = np.uint64(8 * corner + corner), np.uint64(8 * (corner + 1) + corner)
         state["discs"][0] = (np.uint64(2) << upper) | (np.uint64(1) << lower)
         state["discs"][1] = (np.uint64(1) << upper) | (np.uint64(2) << lower)
-        state["placements"] = self.placements(state["discs"][0], state["discs"][1])
         state["to_play"] = 0
         state["num_moves"] = 0
 
     def legal_actions(self, state: State, history: HashArray, mask: BoolArray) -> None:
-        placements = state["placements"]
+        player = int(state["to_play"])
+        placements = self.placements(state["discs"][player], state["discs"][1 - player])
         for row in range(self.size):
             for column in range(self.size):
                 bit = np.uint64(8 * row + column)
@@ -81,11 +79,9 @@ class Othello(Game):
             other = other & ~turned
             state["discs"][player] = own
             state["discs"][1 - player] = other
-        placements = self.placements(other, own)
-        state["placements"] = placements
         state["to_play"] = 1 - player
         state["num_moves"] += 1
-        if placements == np.uint64(0) and self.placements(own, other) == np.uint64(0):
+        if self.placements(other, own) == np.uint64(0) and self.placements(own, other) == np.uint64(0):
             lead = self.count(own) - self.count(other)
             return (1.0 if lead > 0 else -1.0 if lead < 0 else 0.0), True
         return 0.0, False
@@ -142,7 +138,8 @@ class Othello(Game):
     def observe(self, state: State, observation: FloatArray) -> None:
         """Own discs, the other's discs, where a disc can be placed."""
         player = int(state["to_play"])
-        own, other, placements = state["discs"][player], state["discs"][1 - player], state["placements"]
+        own, other = state["discs"][player], state["discs"][1 - player]
+        placements = self.placements(own, other)
         for row in range(self.size):
             for column in range(self.size):
                 bit = np.uint64(8 * row + column)
@@ -172,7 +169,12 @@ class Othello(Game):
         return np.array([*((0, *divmod(cell, self.size)) for cell in range(self.num_cells)), (-1, 0, 0)])
 
     def symmetries(self) -> tuple[Symmetry, ...]:
-        return tuple(relabelled(cells, 1) for cells in square_turns(self.size))
+        """Those that take the first position to itself, and those that take it to itself with colours exchanged."""
+        centre = (self.size // 2 - 1) * (self.size + 1)  # on the long diagonal, where player 1 has the centre
+        return tuple(
+            relabelled(cells, 1, swaps_players=bool(cells[centre] // self.size != cells[centre] % self.size))
+            for cells in square_turns(self.size)
+        )
 
     def to_text(self, state: State) -> str:
         owners = np.zeros(self.num_cells, np.int8)
@@ -199,7 +201,6 @@ class Othello(Game):
             raise ValueError(f"{self.name}: the four cells in the centre are never empty")
         state["discs"][0], state["discs"][1] = np.uint64(discs[0]), np.uint64(discs[1])
         state["to_play"] = to_play
-        own, other = state["discs"][to_play], state["discs"][1 - to_play]
-        state["placements"] = self.placements(own, other)
-        if state["placements"] == 0 and self.placements(other, own) == 0:
+        first, second = state["discs"]
+        if self.placements(first, second) == 0 and self.placements(second, first) == 0:
             raise ValueError(f"{self.name}: nobody can move in the position set up")
