@@ -87,10 +87,11 @@ class Hex(Game):
 
     def step(self, state: State, action: int, history: HashArray) -> tuple[float, bool]:
         player = int(state["to_play"])
+        cell = action
         if action == self.num_cells:
-            action = self.mirrored_stone(state)
+            cell = self.mirrored_stone(state)
             self.clear(state)
-        won = self.place(state, action, player)
+        won = self.place(state, cell, player)
         state["to_play"] = 1 - player
         state["num_moves"] += 1
         return (1.0 if won else 0.0), won
