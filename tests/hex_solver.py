@@ -16,7 +16,6 @@ from games.compiled import njit
 Bits = Any
 """A uint64 bitboard: np.uint64 in Python, a machine word in the compiled search."""
 _WON = np.uint64(1 << 62)
-_FAR = 99
 
 
 class HexSolver:
@@ -28,47 +27,33 @@ class HexSolver:
         first = sum(1 << size * row for row in range(size))  # the left column
         top = (1 << size) - 1
         self._edges = np.array([top, top << size * (size - 1), first, first << size - 1], np.uint64)
+        middle = (size - 1) / 2
+        cells = sorted(range(size * size), key=lambda cell: abs(cell // size - middle) + abs(cell % size - middle))
+        self._order = np.array(cells)
         self._keys = np.zeros(1 << 20, np.uint64)
         self._known = np.zeros(1 << 20, np.uint64)
 
     def wins(self, stones: tuple[int, int], to_play: int) -> bool:
         """Whether the player to move wins; `stones` are both players' bitboards, neither joined yet."""
         own, other = np.uint64(stones[to_play]), np.uint64(stones[1 - to_play])
-        answer = _solve(own, other, to_play, self.size, self._edges, self._keys, self._known)
+        answer = _solve(own, other, to_play, self.size, self._edges, self._order, self._keys, self._known)
         return bool(int(answer) & int(_WON))
 
 
 @njit
-def _beside(cells: Bits, size: int, edges: npt.NDArray[np.uint64]) -> Bits:
-    """The cells that touch some of `cells`, some of them beyond the bottom of the board."""
+def _joined(stones: Bits, player: int, size: int, edges: npt.NDArray[np.uint64]) -> bool:
+    """Flood from the player's first edge to its second one."""
     row, next_row = np.uint64(size), np.uint64(size - 1)
-    from_left, from_right = cells & ~edges[3], cells & ~edges[2]
-    grown = (cells << row) | (cells >> row) | (from_left << np.uint64(1)) | (from_right >> np.uint64(1))
-    return grown | (from_right << next_row) | (from_left >> next_row)
-
-
-@njit
-def _add_distances(
-    own: Bits, empty: Bits, edge: Bits, size: int, edges: npt.NDArray[np.uint64], total: npt.NDArray[np.int64]
-) -> None:
-    """Add to `total` [cells] how many stones the owner of `own` needs to join each empty cell, itself included, to the
-    edge; `_FAR` where it cannot."""
-    candidates, visited = edge, np.uint64(0)
-    for distance in range(1, total.size + 1):
-        joined = candidates & own & ~visited
-        while joined != np.uint64(0):
-            visited |= joined
-            candidates |= _beside(joined, size, edges)
-            joined = candidates & own & ~visited
-        layer = candidates & empty & ~visited
-        visited |= layer
-        candidates |= _beside(layer, size, edges)
-        for cell in range(total.size):
-            if (layer >> np.uint64(cell)) & np.uint64(1) != np.uint64(0):
-                total[cell] += distance
-    for cell in range(total.size):
-        if (visited >> np.uint64(cell)) & np.uint64(1) == np.uint64(0):
-            total[cell] += _FAR
+    left, right = ~edges[2], ~edges[3]
+    reached = stones & edges[2 * player]
+    while True:
+        grown = (reached << row) | (reached >> row)
+        grown |= ((reached & right) << np.uint64(1)) | ((reached & left) >> np.uint64(1))
+        grown |= ((reached & left) << next_row) | ((reached & right) >> next_row)
+        grown = reached | (grown & stones)
+        if grown == reached:
+            return bool(reached & edges[2 * player + 1] != np.uint64(0))
+        reached = grown
 
 
 @njit
@@ -78,44 +63,37 @@ def _solve(
     player: int,
     size: int,
     edges: npt.NDArray[np.uint64],
+    order: npt.NDArray[np.int64],
     keys: npt.NDArray[np.uint64],
     known: npt.NDArray[np.uint64],
 ) -> Bits:
     """Whether `player`, who owns `own` and is to move, wins (the top bit), and the empty cells the winner needs for it.
 
     What the other player needs to win against one move, no better move may leave alone: it has to be among all of
-    these sets. Cells on short ways for either player are tried first. A full table forgets what is in the way.
+    these sets. A full table forgets what is in the way.
     """
     first, second = (own, other) if player == 0 else (other, own)
     key = (first << np.uint64(26)) | (second << np.uint64(1)) | np.uint64(player) | _WON
     slot = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(44))
     if keys[slot] == key:
         return known[slot]
-    num_cells = size * size
-    empty = ~(own | other) & ((np.uint64(1) << np.uint64(num_cells)) - np.uint64(1))
-    total = np.zeros(num_cells, np.int64)
-    for edge in range(2):
-        _add_distances(own, empty, edges[2 * player + edge], size, edges, total)
     answer = np.uint64(0)
-    for cell in range(num_cells):
-        if total[cell] == 2:
-            answer = (np.uint64(1) << np.uint64(cell)) | _WON
-    for edge in range(2):
-        _add_distances(other, empty, edges[2 * (1 - player) + edge], size, edges, total)
-    left_to_try, needed = empty, np.uint64(0)
-    while answer == np.uint64(0) and left_to_try != np.uint64(0):
-        best = -1
-        for cell in range(num_cells):
-            open_cell = (left_to_try >> np.uint64(cell)) & np.uint64(1) != np.uint64(0)
-            if open_cell and (best < 0 or total[cell] < total[best]):
-                best = cell
-        bit = np.uint64(1) << np.uint64(best)
-        reply = _solve(other, own | bit, 1 - player, size, edges, keys, known)
-        if reply & _WON == np.uint64(0):
-            answer = reply | bit | _WON
-        else:
-            needed |= reply & ~_WON
-            left_to_try &= reply & ~bit
+    for index in range(order.size):
+        bit = np.uint64(1) << np.uint64(order[index])
+        if bit & (own | other) == np.uint64(0) and _joined(own | bit, player, size, edges):
+            answer = bit | _WON
+            break
+    left_to_try = ~(own | other)
+    needed = np.uint64(0)
+    for index in range(order.size):
+        bit = np.uint64(1) << np.uint64(order[index])
+        if answer == np.uint64(0) and bit & left_to_try != np.uint64(0):
+            reply = _solve(other, own | bit, 1 - player, size, edges, order, keys, known)
+            if reply & _WON == np.uint64(0):
+                answer = reply | bit | _WON
+            else:
+                needed |= reply & ~_WON
+                left_to_try &= reply
     if answer == np.uint64(0):
         answer = needed
     keys[slot] = key
