@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -105,7 +106,8 @@ def _play_by_drawing(game: Game, states: StateArray, history: HashArray, num_mov
     game.reset(state)
     num_games, ply, counter = 0, 0, np.uint64(0)
     for _ in range(num_moves):
-        action = np.int64(below(random_bits(key, counter), game.num_actions))  # compiled, an int from bits is unsigned
+        # Compiled, an int made of bits is unsigned, and an action is not.
+        action: Any = np.int64(below(random_bits(key, counter), game.num_actions))
         counter += np.uint64(1)
         while not game.is_legal(state, action, history[:ply]):
             action = np.int64(below(random_bits(key, counter), game.num_actions))
