@@ -1,39 +1,111 @@
-"""What can be played, by name. A new game is one file and one line here."""
+"""What can be played, by name. A new game is one file and one line here.
+
+A name is a game's, with its size and its options as it needs them: `tic_tac_toe`, `connect_four5x4`, `othello6`,
+`hex11:swap`, `gomoku15:exactly_five`. Options stand behind a colon, separated by commas, as `option=value`; one that
+is on or off is `option=yes`, `option=no` or, for yes, just `option`.
+"""
 
 from __future__ import annotations
 
+import inspect
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from games.base import Game
+from games.board.breakthrough import Breakthrough
 from games.board.connect_four import ConnectFour
+from games.board.gomoku import Gomoku
+from games.board.hex import Hex
+from games.board.othello import Othello
 from games.board.tic_tac_toe import TicTacToe
 
-_GAMES: dict[str, Callable[..., Game]] = {
-    r"tic_tac_toe": TicTacToe,
-    r"connect_four": ConnectFour,
-    r"connect_four(?P<width>[0-9]+)x(?P<height>[0-9]+)": ConnectFour,
+
+class _Entry(NamedTuple):
+    build: Callable[..., Game]
+    """The game's class. Its parameters that are no sizes are the game's options, each with a default."""
+    sizes: tuple[str, ...] = ()
+    """The parameters that a size in the name gives, as `9` or, two of them, `5x4`."""
+    bare: Mapping[str, int] = {}
+    """The sizes that are meant where the name has none."""
+
+
+_SQUARE = ("size",)
+_GAMES = {
+    "tic_tac_toe": _Entry(TicTacToe),
+    "connect_four": _Entry(ConnectFour, ("width", "height"), {"width": 7, "height": 6}),
+    "othello": _Entry(Othello, _SQUARE, {"size": 8}),
+    "hex": _Entry(Hex, _SQUARE, {"size": 11}),
+    "gomoku": _Entry(Gomoku, _SQUARE, {"size": 15}),
+    "breakthrough": _Entry(Breakthrough),
 }
-_LISTED = ("tic_tac_toe", "connect_four")
+_EXAMPLES = "with a size and options where a game has them: othello6, hex5:swap, connect_four5x4 for 5 columns, 4 rows"
 
 
 class UnknownGame(ValueError):
-    """No game has this name, or its size cannot be played. One line, for people."""
+    """No game has this name, its size cannot be played, or an option is none of its own. One line, for people."""
 
 
 def names() -> tuple[str, ...]:
-    """The games people ask for by name; sizes of a family (`connect_four4x4`) are made too."""
-    return _LISTED
+    """The games people ask for by name, each of them in its usual size; `make` takes other sizes and options too."""
+    return tuple(_GAMES)
 
 
 def make(name: str) -> Game:
-    """The game called `name`. Raises UnknownGame when there is none or its size cannot be played."""
-    for pattern, build in _GAMES.items():
-        if match := re.fullmatch(pattern, name):
-            try:
-                return build(**{option: int(value) for option, value in match.groupdict().items()})
-            except ValueError as error:
-                raise UnknownGame(str(error)) from None
-    raise UnknownGame(
-        f"unknown game {name!r}: the games are {', '.join(_LISTED)} (and connect_four5x4 for 5 columns, 4 rows)"
-    )
+    """The game called `name`. Raises UnknownGame when there is none, or its size or an option cannot be played."""
+    called, colon, options = name.partition(":")
+    match = re.fullmatch(r"(?P<game>[a-z_]*[a-z])(?P<size>[1-9][0-9]*(x[1-9][0-9]*)?)?", called)
+    entry = _GAMES.get(match["game"]) if match else None
+    sizes = match["size"].split("x") if match and match["size"] else []
+    if entry is None or (sizes and len(sizes) != len(entry.sizes)):
+        raise UnknownGame(f"unknown game {called!r}: the games are {', '.join(_GAMES)} ({_EXAMPLES})")
+    try:
+        size = dict(zip(entry.sizes, map(int, sizes), strict=True)) if sizes else entry.bare
+        return entry.build(**size, **_read_options(called, entry, options.split(",") if colon else []))
+    except ValueError as error:
+        raise UnknownGame(str(error)) from None
+
+
+def _read_options(called: str, entry: _Entry, options: list[str]) -> dict[str, Any]:
+    """The keyword arguments that `options` stand for, each read as what the parameter's default is."""
+    parameters = inspect.signature(entry.build).parameters
+    defaults = {name: known.default for name, known in parameters.items() if name not in entry.sizes}
+    read: dict[str, Any] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if name not in defaults:
+            valid = f"its options are {'; '.join(map(_form, defaults.items()))}" if defaults else "it has none"
+            raise UnknownGame(f"{called} has no option {name!r}: {valid}")
+        if name in read:
+            raise UnknownGame(f"{called}: option {name!r} is given twice")
+        found = _read_value(value if equals else "yes", defaults[name]) if equals or _is_flag(defaults[name]) else None
+        if found is None:
+            raise UnknownGame(f"{called}: cannot read the option {option!r}: write {_form((name, defaults[name]))}")
+        read[name] = found
+    return read
+
+
+def _is_flag(default: Any) -> bool:
+    return isinstance(default, bool)
+
+
+def _form(option: tuple[str, Any]) -> str:
+    """How an option is written, for people."""
+    name, default = option
+    if _is_flag(default):
+        return f"{name} or {name}=no"
+    return f"{name}={default}, or another {'word' if isinstance(default, str) else 'number'}"
+
+
+def _read_value(text: str, default: Any) -> Any:
+    """`text` read as what `default` is; None where it cannot be."""
+    if _is_flag(default):
+        return {"yes": True, "no": False}.get(text)
+    if isinstance(default, str):
+        return text or None
+    try:
+        number = type(default)(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ def save_agent(path: Path, network: Network, game: Game, metadata: Mapping[str, 
     header: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "game": game.name,
+        "family": game.family,
         "config": asdict(network.config),
         "shape": asdict(network.shape),
         "card": dict(metadata),
@@ -62,25 +63,39 @@ def save_agent(path: Path, network: Network, game: Game, metadata: Mapping[str, 
 
 
 def load_agent(path: Path, game: Game) -> Network:
-    """The network in the agent file `path`, in evaluation mode, its size as the file says.
+    """The network in the agent file `path`, in evaluation mode, its size as the file says and its shape `game`'s.
 
-    Raises UserError when the file is missing, damaged, or an agent of another game.
+    Any game of the agent's family will do: weights do not depend on the board's size. Raises UserError when the file is
+    missing, damaged, or an agent of another game.
     """
     header, tensors = _read(path)
     try:
-        if header["game"] != game.name:
+        # Agents of before there were families name their game alone.
+        known = (header["game"], header.get("family", header["game"]))
+        if game.name != known[0] and game.family != known[1]:
             raise UserError(f"{path} is an agent of {header['game']}, not of {game.name}")
         config = NetworkConfig(**header["config"])
-        fields = header["shape"]
-        cells = tuple((int(plane), int(row), int(column)) for plane, row, column in fields["action_cells"])
-        shape = NetworkShape(**{**fields, "action_cells": cells})
-        if shape != NetworkShape.of(game):
+        shape = NetworkShape.of(game)
+        if not _fits(header["shape"], shape, same_game=game.name == known[0]):
             raise UserError(f"{path} was made for another version of {game.name}: its observations or actions differ")
         network = Network(shape, config)
         network.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"{path} is damaged: its header does not describe its weights") from error
     return network.eval()
+
+
+def _fits(fields: Mapping[str, Any], shape: NetworkShape, *, same_game: bool) -> bool:
+    """Whether a network of the shape with these `fields` (of a file's header) serves a game of `shape`.
+
+    In another game of the family the board, and where its actions are read, may differ; planes and extra actions are
+    in the weights.
+    """
+    cells = tuple((int(plane), int(row), int(column)) for plane, row, column in fields["action_cells"])
+    found = NetworkShape(**{**fields, "action_cells": cells})
+    if not same_game:
+        found = replace(found, height=shape.height, width=shape.width, action_cells=shape.action_cells)
+    return found == shape
 
 
 def read_card(path: Path) -> dict[str, str]:

@@ -39,7 +39,7 @@ def _draw(game: Game, num_openings: int, num_moves: int, seed: int) -> list[tupl
     """Up to `num_openings` distinct openings of `num_moves` moves, in the order of their drawing."""
     start = np.zeros(1, game.state_dtype)
     game.reset(start[0])
-    relabelled = np.array([symmetry.actions for symmetry in game.symmetries()], np.int64)
+    relabelled = np.array([turned.actions for turned in game.symmetries() if not turned.swaps_players], np.int64)
     states = np.repeat(start, 3)
     chosen: dict[int, tuple[int, ...]] = {}
     for first in range(0, _DRAWS_PER_OPENING * num_openings + _DRAWS_AT_ONCE, _DRAWS_AT_ONCE):

@@ -156,7 +156,7 @@ def parse_spec(text: str) -> PlayerSpec:
 
 def shipped_agent(game: Game) -> Path:
     """Where the agent that comes with `game` lies. Raises UserError when none does."""
-    path = agents.shipped_agent(game.name)
+    path = agents.shipped_agent(game)
     if path is None:
         raise UserError(f"no agent is shipped for {game.name}: train one with `keima train {game.name}`")
     return path

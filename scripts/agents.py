@@ -11,12 +11,12 @@ from rl.search.evaluation import Evaluator
 
 
 def find_agent(game: Game, asked: Path | None) -> Path | None:
-    """The agent's file: the one asked for, else the one that ships with the game, else None.
+    """The agent's file: the one asked for, else the one that ships for the game or its family, else None.
 
     Raises UserError when the file asked for does not exist; what is in it is checked when it is loaded.
     """
     if asked is None:
-        return shipped_agent(game.name)
+        return shipped_agent(game)
     if not asked.is_file():
         raise UserError(f"there is no agent at {asked}")
     return asked

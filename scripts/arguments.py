@@ -12,7 +12,9 @@ GameName = Annotated[
     str,
     tyro.conf.Positional,
     tyro.conf.arg(
-        metavar="GAME", help=f"What is played: {', '.join(games.names())}, or a size such as connect_four5x4."
+        metavar="GAME",
+        help=f"What is played: {', '.join(games.names())}; with a size and options where the game has them, such as "
+        "othello6, hex5:swap or connect_four5x4.",
     ),
 ]
 """The positional GAME of a command: `game: GameName`, given to `games.make`."""

@@ -46,6 +46,20 @@ def play_out(
     return -1
 
 
+@njit
+def tell_scores(game: Game, states: StateArray, owners: npt.NDArray[np.int8]) -> float:
+    """The score of states[0]; fills `owners` [H*W]."""
+    game.ownership(states[0], owners)
+    return game.score(states[0])
+
+
+@njit
+def ask_single(game: Game, states: StateArray, mask: BoolArray) -> None:
+    """Fill `mask` [num_actions] action by action."""
+    for action in range(game.num_actions):
+        mask[action] = game.is_legal(states[0], action, np.zeros(0, np.uint64))
+
+
 def digest(game: Game, num_games: int) -> str:
     generator = np.random.default_rng(1)
     digest = hashlib.sha256()
@@ -55,7 +69,11 @@ def digest(game: Game, num_games: int) -> str:
         told = np.zeros(game.max_num_moves, np.uint64)
         states = np.zeros(1, game.state_dtype)
         length = play_out(game, states, generator.integers(0, 1 << 30, game.max_num_moves), masks, planes, told)
-        for part in (states, masks[:length], planes[:length], told[:length], np.array(length)):
+        owners, single = np.zeros(game.observation_shape[1:], np.int8).ravel(), np.zeros(game.num_actions, np.bool_)
+        score = tell_scores(game, states, owners) if game.is_scored else 0.0
+        if game.answers_single_actions:
+            ask_single(game, states, single)
+        for part in (states, masks[:length], planes[:length], told[:length], owners, single, np.array([length, score])):
             digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()
 

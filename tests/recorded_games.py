@@ -10,9 +10,10 @@ from games.base import Game, HashArray, State
 from rl.replay.records import GameRecord, make_record, step_dtype
 
 
-def replayed(game: Game, actions: Sequence[int]) -> tuple[State, HashArray]:
+def replayed(game: Game, actions: Sequence[int], *, first_player: int = 0) -> tuple[State, HashArray]:
     """The state after `actions` and the history before it."""
     state, history = game.new_state(), np.zeros(0, np.uint64)
+    state["to_play"] = first_player
     for action in actions:
         past = history
         if game.uses_history:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from small_games import NETWORK_GAMES
 
 import games
 from games.base import Game
 from rl.agent_file import load_agent, read_card, save_agent
+from rl.agents import shipped_agent
 from rl.errors import UserError
 from rl.network import Network, NetworkConfig, NetworkShape
 
 CONFIG = NetworkConfig(blocks=3, channels=8, policy_channels=4, value_channels=4, value_hidden=8)
 
 
-@pytest.fixture(params=games.names())
+@pytest.fixture(params=NETWORK_GAMES)
 def game(request: pytest.FixtureRequest) -> Game:
     return games.make(request.param)
 
@@ -72,6 +76,38 @@ def test_an_agent_of_another_version_of_the_game(tmp_path: Path) -> None:
     saved(tmp_path / "agent", game)
     game.num_extra_actions = 1
     assert "another version" in assert_one_line_error(tmp_path / "agent", game)
+
+
+def test_an_agent_plays_its_family(tmp_path: Path) -> None:
+    path, trained, other = tmp_path / "agent", games.make("hex5"), games.make("hex4:swap")
+    network = saved(path, trained)
+    loaded = load_agent(path, other)
+    assert loaded.shape == NetworkShape.of(other)
+    assert all(torch.equal(loaded.state_dict()[name], weights) for name, weights in network.state_dict().items())
+    other.num_extra_actions = 2
+    assert "another version" in assert_one_line_error(path, other)
+
+
+def test_agents_from_before_families_still_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, game = tmp_path / "agent", games.make("connect_four")
+    written = json.dumps
+
+    def without_family(header: dict[str, Any], **options: Any) -> str:
+        return written({name: value for name, value in header.items() if name != "family"}, **options)
+
+    monkeypatch.setattr("rl.agent_file.json.dumps", without_family)
+    saved(path, game)
+    assert b'\\"family\\"' not in path.read_bytes()
+    for name in ("connect_four", "connect_four5x4"):
+        assert load_agent(path, games.make(name)).shape == NetworkShape.of(games.make(name))
+    assert "connect_four" in assert_one_line_error(path, games.make("tic_tac_toe"))
+
+
+def test_agents_ship_for_a_game_or_its_family() -> None:
+    for name in ("connect_four", "connect_four5x4"):
+        path = shipped_agent(games.make(name))
+        assert path is not None and path.name == "connect_four.safetensors"
+    assert shipped_agent(games.make("gomoku9")) is None
 
 
 def test_every_truncation_is_noticed(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from games.base import HashArray, IndexArray, StateArray
 from rl.agent_file import save_agent
 from rl.network import Network, NetworkConfig, NetworkShape
 from rl.players import Stop
+from scripts.bench.games import play_by_drawing
 from scripts.bench.play import play_at_random
 from scripts.bench.report import Figure, Lap, interleaved, rates
 from scripts.bench.search import Searcher, distinct_states
@@ -29,6 +30,9 @@ from scripts.cli import main
 
 TINY = {
     "play": ["--moves", "300", "--repeats", "2"],
+    "games": [
+        *("--games", "hex3", "othello4", "--moves", "300", "--trees", "2", "--simulations", "8", "--repeats", "2"),
+    ],
     "search": ["tic_tac_toe", "--trees", "4", "--simulations", "12", "--repeats", "2"],
     "rollouts": ["tic_tac_toe", "--positions", "2", "--simulations", "10", "--repeats", "2"],
     "learner": [
@@ -89,7 +93,7 @@ def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "play", *TINY["play"]]) == 0
     shown = capsys.readouterr().out
     assert "cores, load" in shown.splitlines()[0] and "torch" in shown.splitlines()[0]
-    for word in ("median", "goal", "moves/s", "wall", "cpu", *games.names(), "missed", ">= 50,000,000"):
+    for word in ("median", "goal", "moves/s", "wall", "cpu", "tic_tac_toe", "connect_four", "missed", ">= 50,000,000"):
         assert word in shown
 
 
@@ -103,7 +107,8 @@ def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch
     monkeypatch.setattr(bench, "_MEASURES", dict.fromkeys(bench._MEASURES, measured))
     reports = bench_json(capsys, "all", "--seed", "3")
     names = [report["benchmark"] for report in reports]
-    assert names == ["PlayBench", "SearchBench", "RolloutsBench", "LearnerBench", "StartupBench", "TruthBench"]
+    assert names[:2] == ["PlayBench", "GamesBench"]
+    assert names[2:] == ["SearchBench", "RolloutsBench", "LearnerBench", "StartupBench", "TruthBench"]
     assert seeds == [3] * len(names)
 
 
@@ -115,6 +120,8 @@ def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch
         ["play", "--moves", "0"],
         ["play", "--repeats", "-1"],
         ["play", "--seed", "-1"],
+        ["games", "--games", "checkers"],
+        ["games", "--trees", "0"],
         ["search", "checkers"],
         ["search", "--simulations", "0"],
         ["rollouts", "--positions", "none"],
@@ -127,7 +134,7 @@ def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch
         ["startup", "--repeats", "0"],
         ["truth", "tic_tac_toe"],
         ["truth", "--positions", "0"],
-        ["strength", "connect_four4x4"],
+        ["strength", "gomoku9"],
         ["strength", "--agent", "/nowhere/agent.safetensors"],
     ],
 )
@@ -175,6 +182,20 @@ def expected_length(own: frozenset[int], other: frozenset[int]) -> float:
 def test_random_play_plays_games_of_the_exact_length() -> None:
     exact = expected_length(frozenset(), frozenset())
     assert 4000 / play_at_random(games.make("tic_tac_toe"), 4000, 1) == pytest.approx(exact, abs=0.15)
+
+
+def test_drawing_until_legal_is_random_play_too() -> None:
+    game = games.make("hex3")
+    assert 4000 / play_by_drawing(game, 4000, 2) == pytest.approx(160 / 21, abs=0.2)  # exact, by a recursion
+
+
+def test_games_are_searched_and_drawn_where_they_can_be(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = check(bench_json(capsys, "games", *TINY["games"]), "games")
+    names = {name for name, clock in figures if clock == "wall"}
+    kinds = {"all legal actions at every ply", "search in waves"}
+    assert names == {f"{game}, {kind}" for game in ("hex3", "othello4") for kind in kinds} | {
+        "hex3, drawing until legal"
+    }
 
 
 def test_roots_are_distinct() -> None:

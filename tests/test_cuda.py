@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_games import NETWORK_GAMES
 
 import games
 from games.base import FloatArray, Game
@@ -25,7 +26,7 @@ SMALL = NetworkConfig(blocks=3, channels=16, policy_channels=8, value_channels=8
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
 
-@pytest.fixture(params=games.names())
+@pytest.fixture(params=NETWORK_GAMES)
 def game(request: pytest.FixtureRequest) -> Game:
     return games.make(request.param)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import torch
+from small_games import NETWORK_GAMES
 from torch import Tensor
 
 import games
@@ -21,7 +22,7 @@ SMALL = NetworkConfig(blocks=3, channels=16, policy_channels=8, value_channels=8
 BATCH_SIZE = 6
 
 
-@pytest.fixture(params=games.names())
+@pytest.fixture(params=NETWORK_GAMES)
 def game(request: pytest.FixtureRequest) -> Game:
     return games.make(request.param)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_games import NETWORK_GAMES
 from torch import Tensor
 
 import games
@@ -23,7 +24,7 @@ needs_int8 = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(params=games.names())
+@pytest.fixture(params=NETWORK_GAMES)
 def game(request: pytest.FixtureRequest) -> Game:
     return games.make(request.param)
 

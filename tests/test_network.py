@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from small_games import NETWORK_GAMES
 from torch import Tensor, nn
 
 import games
@@ -41,7 +42,7 @@ def _one_thread() -> None:
     torch.manual_seed(0)
 
 
-@pytest.fixture(params=games.names())
+@pytest.fixture(params=NETWORK_GAMES)
 def game(request: pytest.FixtureRequest) -> Game:
     return games.make(request.param)
 
@@ -184,7 +185,7 @@ def folded_output(network: Network, observations: Tensor, dtype: torch.dtype) ->
         return logits, values
 
 
-@pytest.mark.parametrize("shape", [*(NetworkShape.of(games.make(name)) for name in games.names()), WITH_EXTRAS])
+@pytest.mark.parametrize("shape", [*(NetworkShape.of(games.make(name)) for name in NETWORK_GAMES), WITH_EXTRAS])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 0.1)])
 def test_folded_equals_unfolded(shape: NetworkShape, dtype: torch.dtype, tolerance: float) -> None:
     network = shaken(shape)

@@ -165,5 +165,5 @@ def test_agents_are_read_from_files(tmp_path: Path) -> None:
 
 
 def test_a_game_without_a_shipped_agent_says_how_to_get_one() -> None:
-    with pytest.raises(UserError, match="keima train connect_four4x5"):
-        shipped_agent(games.make("connect_four4x5"))
+    with pytest.raises(UserError, match="keima train gomoku9"):
+        shipped_agent(games.make("gomoku9"))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recorded_games import random_game
+from small_games import NETWORK_GAMES
 
 import games
 from rl.replay.records import (
@@ -33,7 +34,7 @@ def assert_equal(one: GameRecord, other: GameRecord) -> None:
     assert one.targets.tobytes() == other.targets.tobytes()
 
 
-@pytest.mark.parametrize("name", games.names())
+@pytest.mark.parametrize("name", NETWORK_GAMES)
 @settings(max_examples=20)
 @given(number=st.integers(0, 2**62), share=st.floats(0, 1))
 def test_decode_gives_back_what_was_encoded(name: str, number: int, share: float) -> None:
@@ -44,7 +45,7 @@ def test_decode_gives_back_what_was_encoded(name: str, number: int, share: float
     assert_equal(decode(game, data), record)
 
 
-@pytest.mark.parametrize("name", games.names())
+@pytest.mark.parametrize("name", NETWORK_GAMES)
 def test_a_position_takes_few_bytes(name: str) -> None:
     game = games.make(name)
     record = random_game(game, 1, 1.0)

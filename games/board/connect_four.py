@@ -21,6 +21,8 @@ from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State
 class ConnectFour(Game):
     """`stones` [2] uint64 holds each player's bitboard. Action = column, 0 at the left."""
 
+    family = "connect_four"
+
     def __init__(self, width: int = 7, height: int = 6) -> None:
         if width < 4 or height < 4 or width * (height + 1) > 62:
             limits = "columns and rows are at least 4, columns x (rows + 1) at most 62"

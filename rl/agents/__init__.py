@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from games.base import Game
 
-def shipped_agent(game_name: str) -> Path | None:
-    """The file of the agent that ships for a game, or None when there is none."""
-    path = Path(__file__).with_name(f"{game_name}.safetensors")
-    return path if path.is_file() else None
+
+def shipped_agent(game: Game) -> Path | None:
+    """The file of the agent that ships for a game, else of the one for its family, or None when there is neither."""
+    paths = [Path(__file__).with_name(f"{name}.safetensors") for name in (game.name, game.family)]
+    return next((path for path in paths if path.is_file()), None)

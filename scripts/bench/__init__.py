@@ -11,18 +11,20 @@ from typing import Annotated, Any
 from tyro.conf import subcommand
 
 from rl.errors import UserError
-from scripts.bench import cuda, learner, play, rollouts, search, selfplay, startup, strength, truth
+from scripts.bench import cuda, games, learner, play, rollouts, search, selfplay, startup, strength, truth
 from scripts.bench.report import Options, Report, machine_text
 
 
 @dataclass(frozen=True)
 class AllBench(Options):
-    """The quick ones (play, search, rollouts, learner, startup, truth), each with its defaults. About three minutes."""
+    """The quick ones (play, games, search, rollouts, learner, startup, truth), each with its defaults. About five
+    minutes."""
 
 
 Command = (
     Annotated[AllBench, subcommand("all")]
     | Annotated[play.PlayBench, subcommand("play")]
+    | Annotated[games.GamesBench, subcommand("games")]
     | Annotated[search.SearchBench, subcommand("search")]
     | Annotated[rollouts.RolloutsBench, subcommand("rollouts")]
     | Annotated[selfplay.SelfplayBench, subcommand("selfplay")]
@@ -35,6 +37,7 @@ Command = (
 
 _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     play.PlayBench: play.measure,
+    games.GamesBench: games.measure,
     search.SearchBench: search.measure,
     rollouts.RolloutsBench: rollouts.measure,
     learner.LearnerBench: learner.measure,
@@ -45,6 +48,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
 }
 _QUICK: tuple[type[Options], ...] = (
     play.PlayBench,
+    games.GamesBench,
     search.SearchBench,
     rollouts.RolloutsBench,
     learner.LearnerBench,

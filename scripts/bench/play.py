@@ -19,8 +19,10 @@ _GOALS = {"connect_four": 50e6}
 
 @dataclass(frozen=True)
 class PlayBench(TimedOptions):
-    """Uniformly random play of every registered game: moves a second on one core."""
+    """Uniformly random play of small games: moves a second on one core. `keima bench games` has the larger ones."""
 
+    games: tuple[str, ...] = ("tic_tac_toe", "connect_four")
+    """What is played, as other commands take a GAME."""
     moves: int = 5_000_000
     """Moves of one measurement."""
 
@@ -28,7 +30,7 @@ class PlayBench(TimedOptions):
 def measure(command: PlayBench) -> Report:
     """Legal actions, a random choice, the step, and a new game after each end."""
     require_positive({"moves": command.moves, "repeats": command.repeats})
-    played = {name: games.make(name) for name in games.names()}
+    played = {name: games.make(name) for name in command.games}
     lengths: dict[str, float] = {}
 
     def play(name: str, turn: int) -> float:

@@ -1,0 +1,101 @@
+"""Who wins Hex on small boards, by exhaustive search. Written from the rules alone; of games/ it uses nothing but the
+compiler's wrapper.
+
+Cells are numbered row by row; player 0 joins the top to the bottom. Stones are bitboards.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from games.compiled import njit
+
+Bits = Any
+"""A uint64 bitboard: np.uint64 in Python, a machine word in the compiled search."""
+_WON = np.uint64(1 << 62)
+
+
+class HexSolver:
+    """Answers are remembered from one question to the next."""
+
+    def __init__(self, size: int) -> None:
+        assert size <= 5, "two boards and a bit have to fit into a key"
+        self.size = size
+        first = sum(1 << size * row for row in range(size))  # the left column
+        top = (1 << size) - 1
+        self._edges = np.array([top, top << size * (size - 1), first, first << size - 1], np.uint64)
+        middle = (size - 1) / 2
+        cells = sorted(range(size * size), key=lambda cell: abs(cell // size - middle) + abs(cell % size - middle))
+        self._order = np.array(cells)
+        self._keys = np.zeros(1 << 20, np.uint64)
+        self._known = np.zeros(1 << 20, np.uint64)
+
+    def wins(self, stones: tuple[int, int], to_play: int) -> bool:
+        """Whether the player to move wins; `stones` are both players' bitboards, neither joined yet."""
+        own, other = np.uint64(stones[to_play]), np.uint64(stones[1 - to_play])
+        answer = _solve(own, other, to_play, self.size, self._edges, self._order, self._keys, self._known)
+        return bool(int(answer) & int(_WON))
+
+
+@njit
+def _joined(stones: Bits, player: int, size: int, edges: npt.NDArray[np.uint64]) -> bool:
+    """Flood from the player's first edge to its second one."""
+    row, next_row = np.uint64(size), np.uint64(size - 1)
+    left, right = ~edges[2], ~edges[3]
+    reached = stones & edges[2 * player]
+    while True:
+        grown = (reached << row) | (reached >> row)
+        grown |= ((reached & right) << np.uint64(1)) | ((reached & left) >> np.uint64(1))
+        grown |= ((reached & left) << next_row) | ((reached & right) >> next_row)
+        grown = reached | (grown & stones)
+        if grown == reached:
+            return bool(reached & edges[2 * player + 1] != np.uint64(0))
+        reached = grown
+
+
+@njit
+def _solve(
+    own: Bits,
+    other: Bits,
+    player: int,
+    size: int,
+    edges: npt.NDArray[np.uint64],
+    order: npt.NDArray[np.int64],
+    keys: npt.NDArray[np.uint64],
+    known: npt.NDArray[np.uint64],
+) -> Bits:
+    """Whether `player`, who owns `own` and is to move, wins (the top bit), and the empty cells the winner needs for it.
+
+    What the other player needs to win against one move, no better move may leave alone: it has to be among all of
+    these sets. A full table forgets what is in the way.
+    """
+    first, second = (own, other) if player == 0 else (other, own)
+    key = (first << np.uint64(26)) | (second << np.uint64(1)) | np.uint64(player) | _WON
+    slot = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(44))
+    if keys[slot] == key:
+        return known[slot]
+    answer = np.uint64(0)
+    for index in range(order.size):
+        bit = np.uint64(1) << np.uint64(order[index])
+        if bit & (own | other) == np.uint64(0) and _joined(own | bit, player, size, edges):
+            answer = bit | _WON
+            break
+    left_to_try = ~(own | other)
+    needed = np.uint64(0)
+    for index in range(order.size):
+        bit = np.uint64(1) << np.uint64(order[index])
+        if answer == np.uint64(0) and bit & left_to_try != np.uint64(0):
+            reply = _solve(other, own | bit, 1 - player, size, edges, order, keys, known)
+            if reply & _WON == np.uint64(0):
+                answer = reply | bit | _WON
+            else:
+                needed |= reply & ~_WON
+                left_to_try &= reply
+    if answer == np.uint64(0):
+        answer = needed
+    keys[slot] = key
+    known[slot] = answer
+    return answer
