@@ -1,14 +1,9 @@
-"""What every registered game promises (`games.base`), checked over random play, and what is known of each game."""
+"""What every registered game promises (`games.check`), and what is known of each game."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,200 +11,42 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import games
-from games.base import BoolArray, FloatArray, Game, State, StateArray
+from games.base import BoolArray, Game, State, StateArray
+from games.check import CHECKS, run_check
+from games.check.sample import Position, Sample, advance, legal, observed, play, start
 from games.compiled import njit
 
 NAMES = (*games.names(), "connect_four4x4", "connect_four5x4")
-every_game = pytest.mark.parametrize("game", [games.make(name) for name in NAMES], ids=NAMES)
+LINE_GAMES = ("tic_tac_toe", "connect_four", "connect_four4x4", "connect_four5x4")
 NO_HISTORY = np.zeros(0, np.uint64)
 choices = st.lists(st.integers(0, 10**6), min_size=1, max_size=60)
-
-
-class Ply(NamedTuple):
-    """One move of a game, and the position after it."""
-
-    action: int
-    reward: float
-    terminated: bool
-    state: State
-
-
-def legal(game: Game, state: State) -> BoolArray:
-    mask = np.zeros(game.num_actions, np.bool_)
-    game.legal_actions(state, NO_HISTORY, mask)
-    return mask
-
-
-def observed(game: Game, state: State) -> FloatArray:
-    planes = np.full(game.observation_shape, np.nan, np.float32)
-    game.observe(state, planes)
-    return planes
-
-
-def play(game: Game, numbers: list[int]) -> list[Ply]:
-    """The game in which ply p takes the legal action that `numbers[p]` picks, until its end or that of `numbers`."""
-    state, plies = game.new_state(), list[Ply]()
-    for number in numbers:
-        actions = legal(game, state).nonzero()[0]
-        action = int(actions[number % len(actions)])
-        reward, terminated = game.step(state, action, NO_HISTORY)
-        plies.append(Ply(action, float(reward), bool(terminated), state.copy()))
-        if terminated:
-            break
-    return plies
+game_named = cache(games.make)
 
 
 @cache
-def random_games(game: Game) -> list[list[Ply]]:
-    generator = np.random.default_rng(7)
-    return [play(game, generator.integers(0, 1 << 30, game.max_num_moves).tolist()) for _ in range(60)]
+def sample(name: str) -> Sample:
+    return Sample(game_named(name), seed=7)
 
 
-def positions(game: Game) -> list[State]:
-    """The start and every position of the random games that has not ended."""
-    return [game.new_state(), *(ply.state for plies in random_games(game) for ply in plies if not ply.terminated)]
+@pytest.mark.parametrize(
+    "check", [pytest.param(name, marks=pytest.mark.compiled_only if name == "compiled" else ()) for name in CHECKS]
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_games_keep_their_promises(name: str, check: str) -> None:
+    finding = run_check(check, game_named(name), sample(name))
+    assert finding.status != "failed", finding.text
+    assert finding.status == "passed" or check == "score"
 
 
-@every_game
-def test_declarations_fit_together(game: Game) -> None:
-    assert game.name in NAMES and games.make(game.name).name == game.name
-    assert {"to_play", "num_moves"} <= set(game.state_dtype.names or ())
-    assert game.num_players in (1, 2) and 1 <= game.num_slots <= game.num_actions
-    assert len(game.observation_shape) == 3 and game.state_dtype.itemsize > 0
-    cells = game.action_cells()
-    _, height, width = game.observation_shape
-    assert cells.shape == (game.num_actions, 3) and len({tuple(cell) for cell in cells.tolist()}) == game.num_actions
-    for plane, row, column in cells.tolist():
-        if plane == -1:
-            assert 0 <= row < game.num_extra_actions and column == 0
-        else:
-            assert 0 <= plane < game.num_policy_planes and 0 <= row < height and 0 <= column < width
+@pytest.mark.parametrize("name", NAMES)
+def test_a_game_is_made_by_its_own_name(name: str) -> None:
+    assert game_named(name).name == name
 
 
-@every_game
-def test_reset_writes_every_field(game: Game) -> None:
-    states = np.frombuffer(b"\x77" * game.state_dtype.itemsize, game.state_dtype).copy()
-    game.reset(states[0])
-    assert states[0] == game.new_state()
-    assert states[0]["to_play"] == 0 and states[0]["num_moves"] == 0
-
-
-@every_game
-def test_masks_are_written_in_full_and_fit_the_slots(game: Game) -> None:
-    for state in positions(game):
-        masks = np.array([[False], [True]]).repeat(game.num_actions, axis=1)
-        for mask in masks:
-            game.legal_actions(state, NO_HISTORY, mask)
-        assert (masks[0] == masks[1]).all()
-        assert 1 <= masks[0].sum() <= game.num_slots
-    assert max(legal(game, state).sum() for state in positions(game)) == game.num_slots
-
-
-@every_game
-def test_methods_that_look_change_nothing(game: Game) -> None:
-    for state in positions(game)[:50]:
-        before = state.copy()
-        legal(game, state), observed(game, state), game.hash(state), game.history_hash(state), game.to_text(state)
-        assert state == before
-
-
-@every_game
-def test_games_end_in_time(game: Game) -> None:
-    for plies in random_games(game):
-        assert plies[-1].terminated and len(plies) <= game.max_num_moves
-        assert [int(ply.state["num_moves"]) for ply in plies] == list(range(1, len(plies) + 1))
-        assert all(0 <= ply.state["to_play"] < game.num_players for ply in plies)
-
-
-@every_game
-def test_rewards_come_at_the_end_and_within_bounds(game: Game) -> None:
-    seen = set()
-    for plies in random_games(game):
-        if game.zero_sum:
-            assert all(ply.reward == 0 for ply in plies[:-1]) and plies[-1].reward in (-1, 0, 1)
-        seen.add(plies[-1].reward)
-        if game.value_bounds is not None:
-            low, high = game.value_bounds
-            assert low <= sum(ply.reward for ply in plies) <= high
-    assert 1 in seen, "no game was won by the player who moved: is the reward the mover's?"
-
-
-@every_game
-def test_observations_are_written_in_full(game: Game) -> None:
-    for state in positions(game):
-        assert np.isfinite(observed(game, state)).all()
-
-
-@every_game
-def test_symmetries_are_symmetries(game: Game) -> None:
-    symmetries = game.symmetries()
-    num_planes, height, width = game.observation_shape
-    assert (symmetries[0].cells == np.arange(height * width)).all()
-    assert (symmetries[0].actions == np.arange(game.num_actions)).all()
-    assert len({(tuple(symmetry.cells), tuple(symmetry.actions)) for symmetry in symmetries}) == len(symmetries)
-    for symmetry in symmetries:
-        assert sorted(symmetry.cells) == list(range(height * width))
-        assert sorted(symmetry.actions) == list(range(game.num_actions))
-        for plies in random_games(game)[:12]:
-            state = game.new_state()
-            for ply in plies:
-                reward, terminated = game.step(state, int(symmetry.actions[ply.action]), NO_HISTORY)
-                assert (reward, terminated) == (ply.reward, ply.terminated)
-                planes = observed(game, ply.state).reshape(num_planes, -1)
-                assert (observed(game, state).reshape(num_planes, -1) == planes[:, symmetry.cells]).all()
-                if not terminated:
-                    assert (legal(game, state)[symmetry.actions] == legal(game, ply.state)).all()
-
-
-@every_game
-def test_equal_hashes_are_equal_observations(game: Game) -> None:
-    by_hash: dict[int, bytes] = {}
-    by_observation: dict[bytes, int] = {}
-    for state in positions(game):
-        key, planes = int(game.hash(state)), observed(game, state).tobytes()
-        assert key != 0
-        assert by_hash.setdefault(key, planes) == planes, "one hash, two observations"
-        assert by_observation.setdefault(planes, key) == key, "one observation, two hashes: the cache would miss"
-    assert len(by_hash) > 50
-
-
-@every_game
-def test_moves_round_trip_as_text(game: Game) -> None:
-    texts = [game.action_to_text(action) for action in range(game.num_actions)]
-    assert [game.text_to_action(text) for text in texts] == list(range(game.num_actions))
-    assert len(set(texts)) == game.num_actions
-
-
-@every_game
-@given(text=st.one_of(st.text(max_size=4), st.from_regex(r"[a-z]?[0-9]{1,3}", fullmatch=True)))
-def test_other_text_is_refused_in_one_line(game: Game, text: str) -> None:
-    try:
-        action = game.text_to_action(text)
-    except ValueError as error:
-        assert str(error) and "\n" not in str(error)
-    else:
-        assert game.action_to_text(action) == text
-
-
-@every_game
-def test_boards_are_plain_text(game: Game) -> None:
-    for plies in random_games(game)[:10]:
-        texts = [game.to_text(game.new_state()), *(game.to_text(ply.state) for ply in plies)]
-        assert all(text.isascii() and "\x1b" not in text for text in texts)
-        assert len(set(texts)) == len(texts), "a move changed nothing on the board"
-        assert len({len(text.splitlines()) for text in texts}) == 1
-
-
-@pytest.mark.compiled_only
-def test_compiled_and_plain_python_agree() -> None:
-    digests = []
-    for disabled in ("0", "1"):
-        command = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("game_digest.py")), *NAMES]
-        environment = os.environ | {"NUMBA_DISABLE_JIT": disabled}
-        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        digests.append(result.stdout.splitlines())
-    assert len(digests[0]) == len(NAMES)
-    assert digests[0] == digests[1]
+@pytest.mark.parametrize("name", LINE_GAMES)
+def test_no_slot_is_idle_everywhere(name: str) -> None:
+    game = game_named(name)
+    assert max(legal(game, position).sum() for position in sample(name).positions) == game.num_slots
 
 
 # --- against slow, obvious twins ----------------------------------------------------------------------------------
@@ -224,9 +61,10 @@ def has_line(cells: dict[tuple[int, int], int], player: int, length: int) -> boo
     )
 
 
-@every_game
+@pytest.mark.parametrize("name", LINE_GAMES)
 @given(numbers=choices)
-def test_rules_agree_with_a_slow_twin(game: Game, numbers: list[int]) -> None:
+def test_rules_agree_with_a_slow_twin(name: str, numbers: list[int]) -> None:
+    game = game_named(name)
     _, height, width = game.observation_shape
     drops = game.name.startswith("connect_four")
     needed = 4 if drops else 3
@@ -241,8 +79,8 @@ def test_rules_agree_with_a_slow_twin(game: Game, numbers: list[int]) -> None:
         cells[cell] = player
         won = has_line(cells, player, needed)
         assert (ply.reward, ply.terminated) == (float(won), won or len(cells) == width * height)
-        assert ply.state["to_play"] == 1 - player
-        planes = observed(game, ply.state)  # as the player to move sees it: own stones, then the other's
+        assert ply.after.state["to_play"] == 1 - player
+        planes = observed(game, ply.after.state)  # as the player to move sees it: own stones, then the other's
         for row in range(height):
             for column in range(width):
                 owner = cells.get((column, height - 1 - row))
@@ -252,7 +90,7 @@ def test_rules_agree_with_a_slow_twin(game: Game, numbers: list[int]) -> None:
                 expected = [(column, height - 1) not in cells for column in range(width)]
             else:
                 expected = [(cell % 3, 2 - cell // 3) not in cells for cell in range(9)]
-            assert legal(game, ply.state).tolist() == expected
+            assert legal(game, ply.after).tolist() == expected
 
 
 # --- published counts ---------------------------------------------------------------------------------------------
@@ -316,18 +154,17 @@ def test_tic_tac_toe_has_255168_games() -> None:
     game = games.make("tic_tac_toe")
     known: dict[int, int] = {}
 
-    def count(state: State) -> int:
-        key = int(game.hash(state))
+    def count(position: Position) -> int:
+        key = int(game.hash(position.state))
         if key not in known:
             total = 0
-            for action in legal(game, state).nonzero()[0]:
-                child = state.copy()
-                _, terminated = game.step(child, int(action), NO_HISTORY)
+            for action in legal(game, position).nonzero()[0]:
+                child, _, terminated = advance(game, position, int(action))
                 total += 1 if terminated else count(child)
             known[key] = total
         return known[key]
 
-    assert count(game.new_state()) == 255168
+    assert count(start(game)) == 255168
 
 
 # --- one game at a time -------------------------------------------------------------------------------------------
