@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,6 +42,10 @@ class Symmetry:
     """[H*W] int64: cell i of the transformed planes shows cell `cells[i]` of the original ones."""
     actions: IndexArray
     """[num_actions] int64: the action that stands for each original action."""
+    swaps_players: bool = False
+    """The same holds, but only where the other player begins (`to_play` of the start set to 1): Hex transposed is Hex
+    with the colours exchanged, and so is Othello turned by 90 degrees. What the network sees and learns is turned by
+    it like by any other, but a line of play is not."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,8 @@ class Game:
     """
 
     name: str
-    """As `games.make` takes it, size included: `connect_four`, `connect_four4x4`, `go9`."""
+    """As `games.make` takes it, size and the options that differ from the defaults included: `connect_four4x4`,
+    `go9:komi=7`."""
     state_dtype: np.dtype[np.void]
     """Fixed-size structured dtype. Has the fields `to_play` (integer, 0 or 1) and `num_moves` (integer)."""
     num_players: int
@@ -129,6 +135,14 @@ class Game:
         """The uint64 that `history` holds of a position: what a repetition rule compares."""
         return self.hash(state)
 
+    def is_legal(self, state: State, action: int, history: HashArray) -> bool:
+        """Whether one action is legal; the position has not ended, `history` as in `legal_actions`.
+
+        Optional, for games where one answer costs far less than all of them: random play can then draw actions until
+        one is legal. `answers_single_actions` tells who has it.
+        """
+        raise TypeError(f"{type(self).__name__} has no is_legal")
+
     def ownership(self, state: State, owners: npt.NDArray[np.int8]) -> None:
         """Write whose each cell is, were the game to end here, into `owners` [H*W]: 1 player 0, -1 player 1, 0 neither.
 
@@ -143,7 +157,10 @@ class Game:
     # --- Python: geometry, text, truth ------------------------------------------------------------------------------
 
     def action_cells(self) -> IndexArray:
-        """[num_actions, 3] int64: (plane, row, column) where each action's logit is read; (-1, i, 0) is extra i."""
+        """[num_actions, 3] int64: (plane, row, column) where each action's logit is read; (-1, i, 0) is extra i.
+
+        Actions of different players may share a place, where `observe` shows each player the board from its own side.
+        """
         raise TypeError(f"{type(self).__name__} has no action_cells")
 
     def symmetries(self) -> tuple[Symmetry, ...]:
@@ -183,6 +200,17 @@ class Game:
         states = np.zeros(1, self.state_dtype)
         self.reset(states[0])
         return states[0]
+
+    @cached_property
+    def family(self) -> str:
+        """Games of one family differ in size and options alone, and one agent plays them all: networks do not depend
+        on the size. A game's own name, unless its class sets the attribute `family`."""
+        return self.name
+
+    @property
+    def answers_single_actions(self) -> bool:
+        """Whether the game has `is_legal`."""
+        return type(self).is_legal is not Game.is_legal
 
     @property
     def proves(self) -> bool:

@@ -52,7 +52,7 @@ class raw_env(AECEnv):  # type: ignore[misc]  # PettingZoo's name for what `env`
         super().__init__()
         self.game = games.make(game) if isinstance(game, str) else game
         self.metadata = {"render_modes": ["ansi"], "name": self.game.name, "is_parallelizable": False}
-        if render_mode not in (None, *self.metadata["render_modes"]):
+        if render_mode not in (None, "ansi"):
             raise ValueError(f"render_mode {render_mode!r}: there is only 'ansi'")
         self.render_mode = render_mode
         self.possible_agents = [f"player_{player}" for player in range(self.game.num_players)]

@@ -59,7 +59,7 @@ def run(command: Command) -> int:
     with console.status("checking", spinner="line") if console.is_terminal else _Quiet():
         findings = list(check_game(game, Sample(game, command.moves, command.seed)))
     failed = sum(finding.status == "failed" for finding in findings)
-    rows = [(finding.check, finding.status, finding.text) for finding in findings]
+    rows: list[tuple[str, str, str]] = [(finding.check, finding.status, finding.text) for finding in findings]
     if not failed and not numba.config.DISABLE_JIT:
         rows.append(
             ("speed", "told", f"{_moves_per_second(game, command.seed):,.0f} random moves a second of one core")

@@ -10,12 +10,26 @@ from games.board.tic_tac_toe import TicTacToe
 
 
 class SharedLogit(TicTacToe):
-    """Two actions share a cell."""
+    """Two actions that are legal together share a cell."""
 
     def action_cells(self):  # type: ignore[no-untyped-def]
         cells = TicTacToe.action_cells(self)
         cells[8] = cells[0]
         return cells
+
+
+class StrayLogit(TicTacToe):
+    """An action's logit is read off the board."""
+
+    def action_cells(self):  # type: ignore[no-untyped-def]
+        return TicTacToe.action_cells(self) + 1
+
+
+class LenientSingleAction(TicTacToe):
+    """`is_legal` allows what `legal_actions` does not."""
+
+    def is_legal(self, state: State, action: int, history: HashArray) -> bool:
+        return True
 
 
 class ForgetfulReset(TicTacToe):
@@ -196,9 +210,9 @@ class DoesNotCompile(TicTacToe):
 
 
 BROKEN: dict[str, tuple[type[Game], ...]] = {
-    "declarations": (SharedLogit,),
+    "declarations": (StrayLogit,),
     "reset": (ForgetfulReset,),
-    "masks": (HalfMask,),
+    "masks": (HalfMask, SharedLogit, LenientSingleAction),
     "looking": (TouchingLook,),
     "ends": (NoEnd, TooLong),
     "rewards": (OtherPlayersReward,),

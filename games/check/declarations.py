@@ -80,10 +80,6 @@ def _check_actions(game: Game) -> None:
         cells.shape == (game.num_actions, 3) and cells.dtype.kind in "iu",
         f"action_cells is {cells.dtype} {cells.shape}: (plane, row, column) of each of {game.num_actions} actions",
     )
-    require(
-        len(np.unique(cells, axis=0)) == game.num_actions,
-        "two actions share a cell in action_cells: the network would have one logit for both, so add a policy plane",
-    )
     _, height, width = game.observation_shape
     for action, (plane, row, column) in enumerate(cells.tolist()):
         extra = plane == -1 and 0 <= row < game.num_extra_actions and column == 0

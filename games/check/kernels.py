@@ -81,7 +81,14 @@ def _count(game: Game, states: StateArray, count: Count) -> None:
         count.scores[row] = game.score(states[row])
 
 
-_play_compiled, _count_compiled = njit(_play), njit(_count)
+def _ask(game: Game, states: StateArray, history: HashArray, masks: BoolArray) -> None:
+    """Write into `masks` [P, num_actions] what `is_legal` says of `states` [P], positions of one game in a row."""
+    for row in range(states.size):
+        for action in range(game.num_actions):
+            masks[row, action] = game.is_legal(states[row], action, history[:row] if game.uses_history else history[:0])
+
+
+_play_compiled, _count_compiled, _ask_compiled = njit(_play), njit(_count), njit(_ask)
 
 
 def compiled(game: Game, sample: Sample) -> str:
@@ -100,6 +107,8 @@ def compiled(game: Game, sample: Sample) -> str:
         require(length == plain_length, f"a game is over after {length} moves compiled, {plain_length} as plain Python")
         if game.is_scored:
             _compare_counts(game, slow.states[:length])
+        if game.answers_single_actions:
+            _compare_single_actions(game, slow, length)
         num_games, num_plies = num_games + 1, num_plies + length
     return f"{num_games} games, {num_plies} moves: the same as plain Python"
 
@@ -142,6 +151,17 @@ def _compare_counts(game: Game, states: StateArray) -> None:
     _count(game, states, slow)
     _require_same("ownership", fast.owners, slow.owners)
     _require_same("score", fast.scores, slow.scores)
+
+
+def _compare_single_actions(game: Game, trace: Trace, length: int) -> None:
+    """`is_legal` is compared with `legal_actions`, which was compared before."""
+    states = np.array([game.new_state(), *trace.states[: length - 1]], game.state_dtype)
+    told = np.zeros((length, game.num_actions), np.bool_)
+    try:
+        _ask_compiled(game, states, trace.history, told)
+    except NumbaError as error:
+        raise Broken(f"is_legal does not compile: {_shortened(error)}") from None
+    _require_same("is_legal", told, trace.masks[:length])
 
 
 def _require_same(what: str, fast: npt.ArrayLike, slow: npt.ArrayLike) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from games.base import Game, State
@@ -27,8 +29,9 @@ def reset(game: Game, sample: Sample) -> str:
 
 
 def masks(game: Game, sample: Sample) -> str:
-    """`legal_actions` writes every entry, and no position has more legal actions than slots."""
-    most = 0
+    """`legal_actions` writes every entry, no position has more legal actions than slots, no two of them share a logit,
+    and `is_legal`, where there is one, says the same."""
+    most, cells = 0, game.action_cells()
     for position in sample.positions:
         blank, full = np.zeros(game.num_actions, np.bool_), np.ones(game.num_actions, np.bool_)
         game.legal_actions(position.state, position.history, blank)
@@ -38,15 +41,31 @@ def masks(game: Game, sample: Sample) -> str:
             len(left) == 0,
             f"legal_actions leaves what the mask held before at {left[:1].tolist()}: write every entry, False too",
         )
-        most = max(most, int(blank.sum()))
+        actions = np.flatnonzero(blank)
+        require(
+            len(np.unique(cells[actions], axis=0)) == len(actions),
+            "two actions that are legal together share a place in action_cells, so the network has one logit for both: "
+            "add a policy plane",
+        )
+        most = max(most, len(actions))
+    if game.answers_single_actions:
+        _check_single_actions(game, sample)
     require(most <= game.num_slots, f"a position has {most} legal actions and num_slots is {game.num_slots}: raise it")
     return f"at most {most} legal actions were seen; num_slots is {game.num_slots}"
+
+
+def _check_single_actions(game: Game, sample: Sample) -> None:
+    for position in sample.positions[::4]:
+        mask = legal(game, position)
+        for action in range(game.num_actions):
+            told = bool(game.is_legal(position.state, action, position.history))
+            require(told == mask[action], f"is_legal says {told} of {_named(game, action)}, legal_actions the opposite")
 
 
 def looking(game: Game, sample: Sample) -> str:
     """Methods that look at a position change neither it nor the history."""
     owners = np.zeros(game.observation_shape[1] * game.observation_shape[2], np.int8)
-    looks = {
+    looks: dict[str, Callable[[Position], object]] = {
         "legal_actions": lambda position: legal(game, position),
         "observe": lambda position: observed(game, position.state),
         "hash": lambda position: game.hash(position.state),

@@ -67,7 +67,8 @@ def _transposed(game: Game, sample: Sample) -> list[np.void]:
 
 
 def symmetries(game: Game, sample: Sample) -> str:
-    """Playing a game's moves as a symmetry turns them gives the turned observations, masks, results and owners."""
+    """Playing a game's moves as a symmetry turns them gives the turned observations, masks, results and owners; by the
+    other player where it swaps the players."""
     _, height, width = game.observation_shape
     found = game.symmetries()
     require(len(found) > 0, "symmetries is empty: the identity is the first")
@@ -93,6 +94,8 @@ def symmetries(game: Game, sample: Sample) -> str:
 
 def _play_turned(game: Game, symmetry: Symmetry, number: int, plies: list[Ply]) -> None:
     position = start(game)
+    if symmetry.swaps_players:
+        position.state["to_play"] = 1
     interval = -(-len(plies) // _OBSERVED_PLIES)
     for index, ply in enumerate(plies):
         told = f"under symmetry {number}, after {moves_text(game, plies[: index + 1])},"
@@ -121,7 +124,8 @@ def _compare_views(game: Game, symmetry: Symmetry, state: np.void, ply: Ply, tol
         owners, turned = np.zeros((2, planes.shape[1]), np.int8)
         game.ownership(ply.after.state, owners)
         game.ownership(state, turned)
-        require(np.array_equal(turned, owners[symmetry.cells]), f"{told} ownership is not the turned one")
+        sign = -1 if symmetry.swaps_players else 1
+        require(np.array_equal(turned, sign * owners[symmetry.cells]), f"{told} ownership is not the turned one")
 
 
 def moves(game: Game, sample: Sample) -> str:
