@@ -25,7 +25,8 @@ game_named = cache(games.make)
 
 @cache
 def sample(name: str) -> Sample:
-    return Sample(game_named(name), seed=7)
+    game = game_named(name)
+    return Sample(game, 400, seed=7, most_positions=max(40, 4000 // game.num_actions))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State
 
 _FEWEST_GAMES, _MOST_GAMES = 2, 60
 _MOST_POSITIONS = 400
+_MOST_ANSWERS = 40_000
 _LONGEST = 20_000
 
 
@@ -47,9 +48,11 @@ class Ply(NamedTuple):
 class Sample:
     """Random games of a game: the same ones for the same seed."""
 
-    def __init__(self, game: Game, num_plies: int = 1000, seed: int = 0) -> None:
-        """As many whole games as make `num_plies` moves, but 2 to 60 of them."""
+    def __init__(self, game: Game, num_plies: int = 1000, seed: int = 0, *, most_positions: int | None = None) -> None:
+        """As many whole games as make `num_plies` moves, but 2 to 60 of them. `most_positions` of them are looked at;
+        by default fewer on large boards, whose rules take long as plain Python."""
         self.game, self.num_plies, self.seed = game, num_plies, seed
+        self._most_positions = most_positions
 
     def numbers(self, game_number: int) -> IndexArray:
         """[D] int64: what picks the moves of the random game of this number."""
@@ -78,10 +81,11 @@ class Sample:
 
     @cached_property
     def positions(self) -> list[Position]:
-        """The start and positions that have not ended, from all stages of the games: at most 400."""
+        """The start and positions that have not ended, from all stages of the games."""
+        most = self._most_positions or max(40, min(_MOST_POSITIONS, _MOST_ANSWERS // self.game.num_actions))
         found = [plies[0].before for plies in self.games[:1]]
         found += [ply.after for plies in self.games for ply in plies if not ply.terminated]
-        return found[:: -(-len(found) // _MOST_POSITIONS)]
+        return found[:: -(-len(found) // most)]
 
 
 def play(game: Game, numbers: IndexArray | Sequence[int]) -> list[Ply]:

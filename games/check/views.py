@@ -85,9 +85,7 @@ def symmetries(game: Game, sample: Sample) -> str:
     require(identity, "the first symmetry has to be the identity")
     distinct = {(tuple(one.cells.tolist()), tuple(one.actions.tolist())) for one in found}
     require(len(distinct) == len(found), "two symmetries are the same: training would weigh it twice")
-    shortest = sorted(sample.games, key=len)
     for number, symmetry in enumerate(found):
-        _play_turned(game, symmetry, number, shortest[0])
         _play_turned(game, symmetry, number, sample.games[number % len(sample.games)])
     return f"{len(found)} of them, the identity included"
 
