@@ -55,8 +55,8 @@ class Patches(Game):
             mask[cell] = state["board"][cell] == 0
         mask[cells] = True
         if self.uses_history and history.size >= 2:
-            board = self.history_hash(state) >> np.uint64(1)
-            mask[cells] = board != history[history.size - 2] >> np.uint64(1)
+            before, after = history[history.size - 2], history[history.size - 1]  # his last move, the low bit his turn
+            mask[cells] = before >> np.uint64(1) != after >> np.uint64(1)
 
     def step(self, state: State, action: int, history: HashArray) -> tuple[float, bool]:
         player, cells = int(state["to_play"]), self.width * self.height
