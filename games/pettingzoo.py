@@ -1,6 +1,6 @@
 """Every board game as a PettingZoo environment: `games.pettingzoo.env("connect_four")`.
 
-Needs PettingZoo, which nothing else here does: `pip install keima[pettingzoo]`.
+Needs PettingZoo, which nothing else here does: `pip install 'keima[pettingzoo]'`.
 
 | | |
 | --- | --- |

@@ -211,16 +211,16 @@ def test_a_game_without_set_up_refuses_stones() -> None:
 
 
 def test_sizes_are_other_boards_of_the_game() -> None:
+    wide = {"moves": ["d2"], "boardXSize": 4, "boardYSize": 2}
     answers = serve(
-        {"id": "3", "moves": ["c3"], "boardXSize": 3, "boardYSize": 3},
-        {"id": "4", "moves": ["d4"], "boardXSize": 4, "boardYSize": 4, "includePolicy": True},
-        {"id": "4x2", "moves": ["d2"], "boardXSize": 4, "boardYSize": 2, "includePolicy": True},
-        {"id": "again", "moves": ["d4"], "boardXSize": 4, "boardYSize": 4, "maxVisits": 5},
+        {"id": "3", "moves": ["c3"], "boardXSize": 3, "boardYSize": 3, "includePolicy": True},
+        {"id": "4x2", "includePolicy": True, **wide},
+        {"id": "again", "maxVisits": 5, **wide},
         {"id": "bare", "moves": ["c3"]},
     )
     by_id = {answer["id"]: answer for answer in answers}
-    assert len(answers) == 5 and not any("error" in answer for answer in answers)
-    assert len(by_id["4"]["policy"]) == 17 and len(by_id["4x2"]["policy"]) == 9
+    assert len(answers) == 4 and not any("error" in answer for answer in answers)
+    assert len(by_id["3"]["policy"]) == 10 and len(by_id["4x2"]["policy"]) == 9
     assert by_id["again"]["rootInfo"]["visits"] == 5
 
 
