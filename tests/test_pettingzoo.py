@@ -20,17 +20,19 @@ from games.base import Game
 from games.check.sample import Sample, legal, observed
 
 GAMES: list[Game] = [*map(games.make, games.names()), Patches(2, superko=True), TwiceNim()]
-every_game = pytest.mark.parametrize("game", GAMES, ids=lambda game: game.name)
+QUICK = [game for game in GAMES if game.max_num_moves <= 100]
+"""Those whose whole games take no time as plain Python."""
 
 
-@every_game
+@pytest.mark.parametrize("game", GAMES, ids=lambda game: game.name)
 @pytest.mark.filterwarnings("ignore::UserWarning")  # it dislikes dictionaries, empty boards and render_mode None
 def test_pettingzoos_own_tests_pass(game: Game) -> None:
-    api_test(games.pettingzoo.env(game), num_cycles=60)
-    seed_test(lambda: games.pettingzoo.env(game), num_cycles=60)
+    num_cycles = max(5, min(60, 4000 // game.max_num_moves))
+    api_test(games.pettingzoo.env(game), num_cycles)
+    seed_test(lambda: games.pettingzoo.env(game), num_cycles)
 
 
-@every_game
+@pytest.mark.parametrize("game", QUICK, ids=lambda game: game.name)
 def test_an_environment_plays_the_games_rules(game: Game) -> None:
     env = games.pettingzoo.env(game)
     for plies in Sample(game, 60).games[:8]:
