@@ -13,21 +13,28 @@ from typing import Annotated
 import tyro
 
 import games
+from games.base import Game
 from rl.errors import UserError
 from rl.protocols.analysis import AnalysisEngine, EngineConfig, EngineNames
+from rl.protocols.analysis_boards import Variants
 from rl.search.evaluation import Evaluator, UniformEvaluator
 from scripts.agents import find_agent, load_evaluator
 from scripts.arguments import GameName
+from scripts.variants import remake
 
 
 @dataclass(frozen=True)
 class Command:
     """Analyse positions as KataGo's analysis engine does: one JSON object a line on standard input, answers on
     standard output, matched by "id", in any order. A query is {"id": "a", "moves": ["4", "4"], "maxVisits": 100};
-    optional are "analyzeTurns", "includePolicy", "initialPlayer", "priority" and "priorities". maxVisits 1 is the bare
-    policy. A move is its text or a pair such as ["B", "4"]; B moves first. Each winrate and utility is for the side to
-    move at the analysed turn (KataGo's SIDETOMOVE), a draw counting as half a win. Actions: query_version,
-    query_models, clear_cache, terminate, terminate_all. A bad line is answered by an "error"; the next is served."""
+    optional are "analyzeTurns", "includePolicy", "includeOwnership", "priority" and "priorities". maxVisits 1 is the
+    bare policy. A move is its text or a pair such as ["B", "4"]; B moves first. Each winrate, utility, scoreLead and
+    ownership is for the side to move at the analysed turn (KataGo's SIDETOMOVE), a draw counting as half a win.
+    "boardXSize" and "boardYSize" name another size of GAME. Where the game has them: "komi", "rules" (KataGo's names
+    and objects), "initialStones", "initialPlayer". What a game has not is ignored with a "warning", what it cannot be
+    is an "error". scoreLead and ownership, for games that are scored, are no prediction: they count the board as it
+    stands at the end of the principal variation. Actions: query_version, query_models, clear_cache, terminate,
+    terminate_all. A bad line is answered by an "error"; the next is served."""
 
     game: GameName
     agent: Path | None = None
@@ -45,15 +52,20 @@ class Command:
 def run(command: Command) -> int:
     game = games.make(command.game)
     _check(command)
+    evaluator, model = _make_evaluator(game, command)
+    names = EngineNames(version("keima"), model)
+    variants = Variants(remake, lambda variant: _make_evaluator(variant, command)[0])
+    AnalysisEngine(game, evaluator, names, command.engine, variants).serve(_input_lines(), _print_line)
+    return 0
+
+
+def _make_evaluator(game: Game, command: Command) -> tuple[Evaluator, str]:
+    """What evaluates a game's positions, and its name. Raises UserError where the agent asked for cannot."""
     path = find_agent(game, command.agent)
     if path is None:
         print(f"keima: no agent ships for {game.name}: search without a network", file=sys.stderr)
-        evaluator: Evaluator = UniformEvaluator(game, command.batch_size)
-    else:
-        evaluator = load_evaluator(game, path, command.batch_size, command.device, command.threads)
-    names = EngineNames(version("keima"), "uniform" if path is None else path.stem)
-    AnalysisEngine(game, evaluator, names, command.engine).serve(_input_lines(), _print_line)
-    return 0
+        return UniformEvaluator(game, command.batch_size), "uniform"
+    return load_evaluator(game, path, command.batch_size, command.device, command.threads), path.stem
 
 
 def _check(command: Command) -> None:

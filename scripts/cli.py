@@ -32,6 +32,7 @@ _COMMANDS = {
     "match": "play two players against each other: score, Elo, 95 % interval",
     "analyze": "JSON lines in KataGo's analysis protocol",
     "rules": "JSON lines: moves in, legal moves and results out",
+    "check-game": "test a game's rules against the contract, yours too",
     "bench": "measure every figure the README claims",
 }
 _USAGE = "\n".join(
@@ -40,7 +41,7 @@ _USAGE = "\n".join(
         "",
         "Learns to play by playing itself.",
         "",
-        *(f"  {name:<9}{description}" for name, description in _COMMANDS.items()),
+        *(f"  {name:<12}{description}" for name, description in _COMMANDS.items()),
         "",
         "keima COMMAND --help tells the arguments of a command.",
     ]

@@ -1,209 +1,57 @@
-"""What every registered game promises (`games.base`), checked over random play, and what is known of each game."""
+"""What every registered game promises (`games.check`), and what is known of each game."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from playing import NO_HISTORY, Ply, after, legal, observed, play
+from playing import after
 from small_games import SMALL_GAMES
 
 import games
-from games.base import BoolArray, Game, State, StateArray
+from games.base import BoolArray, Game, StateArray
+from games.check import CHECKS, run_check
+from games.check.sample import Position, Sample, advance, legal, observed, play, start
 from games.compiled import njit
 
 NAMES = (*SMALL_GAMES, "connect_four4x4", "connect_four5x4", "hex4:swap")
 LINE_GAMES = ("tic_tac_toe", "connect_four", "connect_four4x4", "connect_four5x4")
-every_game = pytest.mark.parametrize("game", [games.make(name) for name in NAMES], ids=NAMES)
-NEVER_FULL = ("othello6", "breakthrough")
-"""Games whose slots random play never fills: their most legal actions are a proven bound, not a common sight."""
 choices = st.lists(st.integers(0, 10**6), min_size=1, max_size=60)
+game_named = cache(games.make)
 
 
 @cache
-def random_games(game: Game) -> list[list[Ply]]:
-    generator = np.random.default_rng(7)
-    num_games = min(60, 800 // game.max_num_moves)
-    return [play(game, generator.integers(0, 1 << 30, game.max_num_moves).tolist()) for _ in range(num_games)]
+def sample(name: str) -> Sample:
+    game = game_named(name)
+    return Sample(game, 400, seed=7, most_positions=max(40, 4000 // game.num_actions))
 
 
-def positions(game: Game) -> list[State]:
-    """The start and every position of the random games that has not ended."""
-    return [game.new_state(), *(ply.state for plies in random_games(game) for ply in plies if not ply.terminated)]
+@pytest.mark.parametrize(
+    "check", [pytest.param(name, marks=pytest.mark.compiled_only if name == "compiled" else ()) for name in CHECKS]
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_games_keep_their_promises(name: str, check: str) -> None:
+    finding = run_check(check, game_named(name), sample(name))
+    assert finding.status != "failed", finding.text
+    assert finding.status == "passed" or check == "score"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_game_is_made_by_its_own_name(name: str) -> None:
+    assert game_named(name).name == name
 
 
 def test_every_family_is_tested() -> None:
-    assert {games.make(name).family for name in NAMES} == {games.make(name).family for name in games.names()}
+    assert {game_named(name).family for name in NAMES} == {game_named(name).family for name in games.names()}
 
 
-@every_game
-def test_declarations_fit_together(game: Game) -> None:
-    assert game.name in NAMES and games.make(game.name).name == game.name
-    assert {"to_play", "num_moves"} <= set(game.state_dtype.names or ())
-    assert game.num_players in (1, 2) and 1 <= game.num_slots <= game.num_actions
-    assert len(game.observation_shape) == 3 and game.state_dtype.itemsize > 0
-    cells = game.action_cells()
-    _, height, width = game.observation_shape
-    assert cells.shape == (game.num_actions, 3)
-    for plane, row, column in cells.tolist():
-        if plane == -1:
-            assert 0 <= row < game.num_extra_actions and column == 0
-        else:
-            assert 0 <= plane < game.num_policy_planes and 0 <= row < height and 0 <= column < width
-
-
-@every_game
-def test_reset_writes_every_field(game: Game) -> None:
-    states = np.frombuffer(b"\x77" * game.state_dtype.itemsize, game.state_dtype).copy()
-    game.reset(states[0])
-    assert states[0] == game.new_state()
-    assert states[0]["to_play"] == 0 and states[0]["num_moves"] == 0
-
-
-@every_game
-def test_masks_are_written_in_full_and_fit_the_slots(game: Game) -> None:
-    cells = game.action_cells()
-    for state in positions(game):
-        masks = np.array([[False], [True]]).repeat(game.num_actions, axis=1)
-        for mask in masks:
-            game.legal_actions(state, NO_HISTORY, mask)
-        assert (masks[0] == masks[1]).all()
-        assert 1 <= masks[0].sum() <= game.num_slots
-        places = {tuple(cell) for cell in cells[masks[0]].tolist()}
-        assert len(places) == masks[0].sum(), "two legal actions have one logit"
-        if game.answers_single_actions:
-            answers = [game.is_legal(state, action, NO_HISTORY) for action in range(game.num_actions)]
-            assert answers == masks[0].tolist()
-    if game.name not in NEVER_FULL:
-        assert max(legal(game, state).sum() for state in positions(game)) == game.num_slots
-
-
-@every_game
-def test_methods_that_look_change_nothing(game: Game) -> None:
-    for state in positions(game)[:50]:
-        before = state.copy()
-        legal(game, state), observed(game, state), game.hash(state), game.history_hash(state), game.to_text(state)
-        assert state == before
-
-
-@every_game
-def test_games_end_in_time(game: Game) -> None:
-    for plies in random_games(game):
-        assert plies[-1].terminated and len(plies) <= game.max_num_moves
-        assert [int(ply.state["num_moves"]) for ply in plies] == list(range(1, len(plies) + 1))
-        assert all(0 <= ply.state["to_play"] < game.num_players for ply in plies)
-
-
-@every_game
-def test_rewards_come_at_the_end_and_within_bounds(game: Game) -> None:
-    seen = set()
-    for plies in random_games(game):
-        if game.zero_sum:
-            assert all(ply.reward == 0 for ply in plies[:-1]) and plies[-1].reward in (-1, 0, 1)
-        seen.add(plies[-1].reward)
-        if game.value_bounds is not None:
-            low, high = game.value_bounds
-            assert low <= sum(ply.reward for ply in plies) <= high
-    assert 1 in seen, "no game was won by the player who moved: is the reward the mover's?"
-
-
-@every_game
-def test_counted_boards_tell_who_won(game: Game) -> None:
-    owners = np.full(game.observation_shape[1] * game.observation_shape[2], 77, np.int8)
-    for plies in random_games(game) if game.is_scored else []:
-        last = plies[-1]
-        mover = int((plies[-2].state if len(plies) > 1 else game.new_state())["to_play"])
-        komi = float(last.state["komi"]) if "komi" in (game.state_dtype.names or ()) else 0.0
-        game.ownership(last.state, owners)
-        assert set(owners.tolist()) <= {-1, 0, 1}
-        assert game.score(last.state) == owners.sum() - komi
-        assert np.sign(game.score(last.state)) == (last.reward if mover == 0 else -last.reward)
-
-
-@every_game
-def test_observations_are_written_in_full(game: Game) -> None:
-    for state in positions(game):
-        assert np.isfinite(observed(game, state)).all()
-
-
-@every_game
-def test_symmetries_are_symmetries(game: Game) -> None:
-    symmetries = game.symmetries()
-    num_planes, height, width = game.observation_shape
-    assert (symmetries[0].cells == np.arange(height * width)).all()
-    assert (symmetries[0].actions == np.arange(game.num_actions)).all()
-    assert len({(tuple(symmetry.cells), tuple(symmetry.actions)) for symmetry in symmetries}) == len(symmetries)
-    for symmetry in symmetries:
-        assert sorted(symmetry.cells) == list(range(height * width))
-        assert sorted(symmetry.actions) == list(range(game.num_actions))
-        for plies in random_games(game)[:12]:
-            state = game.new_state()
-            state["to_play"] = int(symmetry.swaps_players)
-            for ply in plies:
-                reward, terminated = game.step(state, int(symmetry.actions[ply.action]), NO_HISTORY)
-                assert (reward, terminated) == (ply.reward, ply.terminated)
-                planes = observed(game, ply.state).reshape(num_planes, -1)
-                assert (observed(game, state).reshape(num_planes, -1) == planes[:, symmetry.cells]).all()
-                if not terminated:
-                    assert (legal(game, state)[symmetry.actions] == legal(game, ply.state)).all()
-
-
-@every_game
-def test_equal_hashes_are_equal_observations(game: Game) -> None:
-    by_hash: dict[int, bytes] = {}
-    by_observation: dict[bytes, int] = {}
-    for state in positions(game):
-        key, planes = int(game.hash(state)), observed(game, state).tobytes()
-        assert key != 0
-        assert by_hash.setdefault(key, planes) == planes, "one hash, two observations"
-        assert by_observation.setdefault(planes, key) == key, "one observation, two hashes: the cache would miss"
-    assert len(by_hash) > 50
-
-
-@every_game
-def test_moves_round_trip_as_text(game: Game) -> None:
-    texts = [game.action_to_text(action) for action in range(game.num_actions)]
-    assert [game.text_to_action(text) for text in texts] == list(range(game.num_actions))
-    assert len(set(texts)) == game.num_actions
-
-
-@every_game
-@given(text=st.one_of(st.text(max_size=4), st.from_regex(r"[a-z]?[0-9]{1,3}", fullmatch=True)))
-def test_other_text_is_refused_in_one_line(game: Game, text: str) -> None:
-    try:
-        action = game.text_to_action(text)
-    except ValueError as error:
-        assert str(error) and "\n" not in str(error)
-    else:
-        assert game.action_to_text(action) == text
-
-
-@every_game
-def test_boards_are_plain_text(game: Game) -> None:
-    for plies in random_games(game)[:10]:
-        texts = [game.to_text(game.new_state()), *(game.to_text(ply.state) for ply in plies)]
-        assert all(text.isascii() and "\x1b" not in text for text in texts)
-        assert len(set(texts)) == len(texts), "a move changed nothing on the board"
-        assert len({len(text.splitlines()) for text in texts}) == 1
-
-
-@pytest.mark.compiled_only
-def test_compiled_and_plain_python_agree() -> None:
-    digests = []
-    for disabled in ("0", "1"):
-        command = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("game_digest.py")), *NAMES]
-        environment = os.environ | {"NUMBA_DISABLE_JIT": disabled}
-        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        digests.append(result.stdout.splitlines())
-    assert len(digests[0]) == len(NAMES)
-    assert digests[0] == digests[1]
+@pytest.mark.parametrize("name", LINE_GAMES)
+def test_no_slot_is_idle_everywhere(name: str) -> None:
+    game = game_named(name)
+    assert max(legal(game, position).sum() for position in sample(name).positions) == game.num_slots
 
 
 # --- against slow, obvious twins ----------------------------------------------------------------------------------
@@ -218,9 +66,10 @@ def has_line(cells: dict[tuple[int, int], int], player: int, length: int) -> boo
     )
 
 
-@pytest.mark.parametrize("game", [games.make(name) for name in LINE_GAMES], ids=LINE_GAMES)
+@pytest.mark.parametrize("name", LINE_GAMES)
 @given(numbers=choices)
-def test_rules_agree_with_a_slow_twin(game: Game, numbers: list[int]) -> None:
+def test_rules_agree_with_a_slow_twin(name: str, numbers: list[int]) -> None:
+    game = game_named(name)
     _, height, width = game.observation_shape
     drops = game.name.startswith("connect_four")
     needed = 4 if drops else 3
@@ -235,8 +84,8 @@ def test_rules_agree_with_a_slow_twin(game: Game, numbers: list[int]) -> None:
         cells[cell] = player
         won = has_line(cells, player, needed)
         assert (ply.reward, ply.terminated) == (float(won), won or len(cells) == width * height)
-        assert ply.state["to_play"] == 1 - player
-        planes = observed(game, ply.state)  # as the player to move sees it: own stones, then the other's
+        assert ply.after.state["to_play"] == 1 - player
+        planes = observed(game, ply.after.state)  # as the player to move sees it: own stones, then the other's
         for row in range(height):
             for column in range(width):
                 owner = cells.get((column, height - 1 - row))
@@ -246,7 +95,7 @@ def test_rules_agree_with_a_slow_twin(game: Game, numbers: list[int]) -> None:
                 expected = [(column, height - 1) not in cells for column in range(width)]
             else:
                 expected = [(cell % 3, 2 - cell // 3) not in cells for cell in range(9)]
-            assert legal(game, ply.state).tolist() == expected
+            assert legal(game, ply.after).tolist() == expected
 
 
 # --- published counts ---------------------------------------------------------------------------------------------
@@ -310,18 +159,17 @@ def test_tic_tac_toe_has_255168_games() -> None:
     game = games.make("tic_tac_toe")
     known: dict[int, int] = {}
 
-    def count(state: State) -> int:
-        key = int(game.hash(state))
+    def count(position: Position) -> int:
+        key = int(game.hash(position.state))
         if key not in known:
             total = 0
-            for action in legal(game, state).nonzero()[0]:
-                child = state.copy()
-                _, terminated = game.step(child, int(action), NO_HISTORY)
+            for action in legal(game, position).nonzero()[0]:
+                child, _, terminated = advance(game, position, int(action))
                 total += 1 if terminated else count(child)
             known[key] = total
         return known[key]
 
-    assert count(game.new_state()) == 255168
+    assert count(start(game)) == 255168
 
 
 # --- one game at a time -------------------------------------------------------------------------------------------
@@ -341,3 +189,12 @@ def test_connect_four_board_as_text() -> None:
 def test_tic_tac_toe_board_as_text() -> None:
     game = games.make("tic_tac_toe")
     assert game.to_text(after(game, "b2 a1 c3")).splitlines() == ["3 . . X", "2 . X .", "1 O . .", "  a b c"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "chess", "Connect_Four", "connect_four3x4", "connect_four99x99", "connect_four4x4x4", "tic_tac_toe3x3"]
+)
+def test_unknown_games_are_refused_in_one_line(name: str) -> None:
+    with pytest.raises(games.UnknownGame) as refused:
+        games.make(name)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) > 20

@@ -8,7 +8,8 @@ positions, many at a time, so that they share network batches. Answers come in a
     {"id": "a", "turnNumber": 2, "isDuringSearch": false, "moveInfos": [...], "rootInfo": {...}}
 
 `winrate` is from 0 to 1 and counts a draw as half; `utility` is the search's own value, from -1 to 1 in board games.
-Both are for the side to move at the analysed turn, also those of its moves.
+Both are for the side to move at the analysed turn, also those of its moves; so are `scoreLead` and `ownership`, which
+games that are scored have.
 """
 
 from __future__ import annotations
@@ -24,14 +25,13 @@ import numpy as np
 
 from games.base import Game
 from rl.errors import UserError
-from rl.protocols.analysis_query import Limits, Order, Query, QueryError, parse_line
-from rl.protocols.moves import COLOURS, Position
-from rl.search.driver import Search, SearchConfig, SearchResult
+from rl.protocols.analysis_answers import describe, describe_end, no_results
+from rl.protocols.analysis_boards import SMALLEST_TREE, Board, Boards, Variants
+from rl.protocols.analysis_fields import QueryError
+from rl.protocols.analysis_query import Order, Query, parse_line
+from rl.protocols.moves import Position
+from rl.search.driver import Search, SearchConfig
 from rl.search.evaluation import Evaluator
-from rl.search.tree import node_dtype
-
-_SMALLEST_TREE = 256
-_MOST_VISITS = 10_000_000
 
 
 class EngineNames(NamedTuple):
@@ -74,22 +74,25 @@ class _Task:
 
 
 class AnalysisEngine:
-    """Serves queries about one game with one evaluator."""
+    """Serves queries about one game, or about its other sizes and rules too."""
 
     def __init__(
-        self, game: Game, evaluator: Evaluator, names: EngineNames, config: EngineConfig | None = None
+        self,
+        game: Game,
+        evaluator: Evaluator,
+        names: EngineNames,
+        config: EngineConfig | None = None,
+        variants: Variants | None = None,
     ) -> None:
-        """Raises UserError on a game whose values have no bounds: it has no winrate."""
-        if game.value_bounds is None:
-            raise UserError(f"{game.name} cannot be analysed: its values have no bounds, so there is no winrate")
-        self._game = game
-        self._evaluator = evaluator
+        """Queries that tell no size are about `game`; others need `variants`. Raises UserError on a game whose values
+        have no bounds: it has no winrate."""
+        self._batch_size = evaluator.batch_size
         self._names = names
         self._config = config or EngineConfig()
-        self._num_nodes = max(1, self._config.memory * 2**20 // node_dtype(game).itemsize)
-        self._limits = Limits(self._config.visits, min(_MOST_VISITS, max(_SMALLEST_TREE, self._num_nodes)))
+        self._boards = Boards(game, evaluator, self._config.visits, self._config.memory, variants)
         self._search: Search | None = None
-        self._search_size = 0
+        self._searched: tuple[Board, int] | None = None
+        """The board and the size of trees that `_search` was made for. One search at a time: trees are large."""
         self._changed = threading.Condition()
         self._waiting: list[tuple[int, int, _Task]] = []
         """Heap by priority and order of arrival."""
@@ -129,7 +132,7 @@ class AnalysisEngine:
 
     def _take(self, line: str) -> None:
         try:
-            asked, warnings = parse_line(self._game, line, self._limits)
+            asked, warnings = parse_line(self._boards, line)
         except QueryError as error:
             self._send(error.answer())
             return
@@ -144,7 +147,7 @@ class AnalysisEngine:
         for turn, position in query.positions.items():
             task = _Task(query, turn)
             if position.terminated:
-                self._send(self._describe_end(task))
+                self._send(describe_end(query, turn))
                 continue
             with self._changed:
                 heapq.heappush(self._waiting, (-query.priorities[turn], self._num_tasks, task))
@@ -157,7 +160,7 @@ class AnalysisEngine:
             added = {"version": self._names.version, "git_hash": "<omitted>"}
         elif order.action == "query_models":
             model = {"name": self._names.model, "internalName": self._names.model}
-            added = {"models": [{**model, "maxBatchSize": self._evaluator.batch_size, "version": self._names.version}]}
+            added = {"models": [{**model, "maxBatchSize": self._batch_size, "version": self._names.version}]}
         elif order.action == "clear_cache":
             with self._changed:
                 self._search = None  # a search that runs keeps the old cache to itself, and drops it
@@ -177,7 +180,7 @@ class AnalysisEngine:
             for task in self._running:
                 task.terminated = task.terminated or meant(task)
         for _, _, task in sorted(dropped, key=lambda entry: entry[:2]):
-            self._send({**_head(task), "noResults": True})
+            self._send(no_results(task.query, task.turn))
 
     def _send(self, answer: dict[str, Any]) -> None:
         line = json.dumps(answer)
@@ -187,18 +190,19 @@ class AnalysisEngine:
     # --- the searching thread ---------------------------------------------------------------------------------------
 
     def _next_group(self) -> list[_Task]:
-        """The first waiting task and others of as many visits, as fit into one search; none when all is done."""
+        """The first waiting task and others of its board and visits, as fit into one search; none when all is done."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._ended)
             if self._failure is not None or not self._waiting:
                 return []
             group: list[_Task] = []
             others: list[tuple[int, int, _Task]] = []
-            max_visits = self._waiting[0][2].query.max_visits
-            num_trees = self._num_trees(max_visits)
+            first = self._waiting[0][2].query
+            num_trees = self._num_trees(first.board, first.max_visits)
             while self._waiting and len(group) < num_trees:
                 entry = heapq.heappop(self._waiting)
-                if entry[2].query.max_visits == max_visits:
+                query = entry[2].query
+                if query.board is first.board and query.max_visits == first.max_visits:
                     group.append(entry[2])
                 else:
                     others.append(entry)
@@ -207,20 +211,21 @@ class AnalysisEngine:
             self._running = group
             return group
 
-    def _num_trees(self, max_visits: int) -> int:
-        by_batch = max(1, self._evaluator.batch_size // self._config.leaves_per_tree)
-        return max(1, min(self._config.trees, by_batch, self._num_nodes // _tree_size(max_visits)))
+    def _num_trees(self, board: Board, max_visits: int) -> int:
+        by_batch = max(1, self._batch_size // self._config.leaves_per_tree)
+        return max(1, min(self._config.trees, by_batch, board.num_nodes // _tree_size(max_visits)))
 
-    def _search_for(self, max_visits: int) -> Search:
-        """The search to use, made anew where the trees of the last one are of another size."""
-        size = min(_tree_size(max_visits), self._limits.max_visits)
+    def _search_for(self, board: Board, max_visits: int) -> Search:
+        """The search to use, made anew where the last one was on another board or its trees are of another size."""
+        size = min(_tree_size(max_visits), board.limits.max_visits)
         with self._changed:
-            if self._search is None or self._search_size != size:
-                self._search_size = size
+            if self._search is None or self._searched != (board, size):
+                self._searched = (board, size)
+                self._search = None  # its memory goes before the next one's comes
                 self._search = Search(
-                    self._game,
+                    board.game,
                     self._config.search,
-                    self._num_trees(max_visits),
+                    self._num_trees(board, max_visits),
                     size,
                     leaves_per_tree=self._config.leaves_per_tree,
                     cache_entries=_CACHE_ENTRIES,
@@ -230,75 +235,28 @@ class AnalysisEngine:
     def _analyze(self, group: list[_Task]) -> None:
         """Search the positions of a group together and answer each, a terminated one at once with what it has."""
         query = group[0].query
-        search = self._search_for(query.max_visits)
-        states = np.array([task.position.state for task in group], self._game.state_dtype)
+        try:
+            evaluator = self._boards.evaluator(query.board)
+        except UserError as error:
+            for task in group:
+                self._send(QueryError(str(error), "boardXSize", task.query.query_id).answer())
+            return
+        search = self._search_for(query.board, query.max_visits)
+        states = np.array([task.position.state for task in group], query.board.game.state_dtype)
         histories = [task.position.history for task in group]
         open_rows = dict(enumerate(group))
 
         def interrupted() -> bool:
             return self._failure is not None or any(task.terminated for task in open_rows.values())
 
-        result = search.run(self._evaluator, states, query.max_visits, histories=histories, stop=interrupted)
+        result = search.run(evaluator, states, query.max_visits, histories=histories, stop=interrupted)
         while open_rows and self._failure is None:
             ended = {row: task for row, task in open_rows.items() if task.terminated} or dict(open_rows)
             for row, task in ended.items():
-                self._send(self._describe(task, search, result, row))
+                self._send(describe(task.query, task.turn, search, result, row))
                 del open_rows[row]
             if open_rows:
-                result = search.continue_run(self._evaluator, query.max_visits, stop=interrupted)
-
-    # --- answers ----------------------------------------------------------------------------------------------------
-
-    def _describe(self, task: _Task, search: Search, result: SearchResult, row: int) -> dict[str, Any]:
-        num_slots = int(result.num_slots[row])
-        if num_slots == 0:
-            return {**_head(task), "noResults": True}
-        root_value = float(result.root_values[row])
-        visited = [slot for slot in range(num_slots) if result.visit_counts[row, slot] > 0]
-        order = sorted(visited or range(num_slots), key=lambda slot: _rank(result, row, slot), reverse=True)
-        answer = {
-            **_head(task),
-            "moveInfos": [self._describe_move(search, result, row, slot, place) for place, slot in enumerate(order)],
-            "rootInfo": self._describe_root(task, root_value, 1 + int(result.visit_counts[row, :num_slots].sum())),
-        }
-        if task.query.include_policy:
-            policy = np.full(self._game.num_actions, -1.0)
-            policy[result.actions[row, :num_slots]] = result.priors[row, :num_slots]
-            answer["policy"] = policy.tolist()
-        return answer
-
-    def _describe_move(self, search: Search, result: SearchResult, row: int, slot: int, place: int) -> dict[str, Any]:
-        action = int(result.actions[row, slot])
-        visits = int(result.visit_counts[row, slot])
-        value = float(result.values[row, slot]) if visits > 0 else float(result.root_values[row])
-        line = search.principal_variation(row, action) if visits > 0 else [action]
-        return {
-            "move": self._game.action_to_text(action),
-            "visits": visits,
-            "winrate": self._winrate(value),
-            "prior": float(result.priors[row, slot]),
-            "utility": value,
-            "order": place,
-            "pv": [self._game.action_to_text(step) for step in line],
-        }
-
-    def _describe_end(self, task: _Task) -> dict[str, Any]:
-        """A finished game: no moves, no visits, and the result for the side that would be to move."""
-        assert task.position.returns is not None
-        value = task.position.returns[int(task.position.state["to_play"])]
-        answer = {**_head(task), "moveInfos": [], "rootInfo": self._describe_root(task, value, 0)}
-        if task.query.include_policy:
-            answer["policy"] = [-1.0] * self._game.num_actions
-        return answer
-
-    def _describe_root(self, task: _Task, value: float, visits: int) -> dict[str, Any]:
-        player = COLOURS[int(task.position.state["to_play"])]
-        return {"winrate": self._winrate(value), "utility": value, "visits": visits, "currentPlayer": player}
-
-    def _winrate(self, value: float) -> float:
-        assert self._game.value_bounds is not None
-        low, high = self._game.value_bounds
-        return min(max((value - low) / (high - low), 0.0), 1.0)
+                result = search.continue_run(evaluator, query.max_visits, stop=interrupted)
 
 
 _CACHE_ENTRIES = 1 << 16
@@ -306,15 +264,4 @@ _CACHE_ENTRIES = 1 << 16
 
 def _tree_size(max_visits: int) -> int:
     """Nodes of a tree: the next power of two, so that queries of like visits use the same memory."""
-    return max(_SMALLEST_TREE, 1 << (max_visits - 1).bit_length())
-
-
-def _head(task: _Task) -> dict[str, Any]:
-    return {"id": task.query.query_id, "turnNumber": task.turn, "isDuringSearch": False}
-
-
-def _rank(result: SearchResult, row: int, slot: int) -> tuple[bool, int, float, float]:
-    """What orders moves: the one to play first, then visits, then value, then prior."""
-    best = bool(result.actions[row, slot] == result.best_actions[row])
-    value = float(np.nan_to_num(result.values[row, slot], nan=-np.inf))
-    return best, int(result.visit_counts[row, slot]), value, float(result.priors[row, slot])
+    return max(SMALLEST_TREE, 1 << (max_visits - 1).bit_length())

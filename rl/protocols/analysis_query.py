@@ -9,15 +9,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
-from games.base import Game
-from rl.protocols.moves import COLOURS, BadRequest, Position, replay
+from rl.protocols.analysis_boards import Board, Boards
+from rl.protocols.analysis_fields import QueryError, boolean, integer, integers, shown
+from rl.protocols.analysis_start import START_FIELDS, Warnings, find_board, first_state
+from rl.protocols.moves import BadRequest, Position, replay
 
 _QUERY_FIELDS = frozenset(
-    ("id", "moves", "initialPlayer", "maxVisits", "analyzeTurns", "includePolicy", "priority", "priorities")
+    (
+        *("id", "moves", "maxVisits", "analyzeTurns", "includePolicy", "includeOwnership", "priority", "priorities"),
+        *START_FIELDS,
+    )
 )
 _MAX_NESTING = 16
+OWNERSHIP_NOTE = "ownership and scoreLead are no prediction: they count the board at the end of the principal variation"
 _ORDER_FIELDS = {
     "query_version": frozenset(("id", "action")),
     "query_models": frozenset(("id", "action")),
@@ -27,31 +33,20 @@ _ORDER_FIELDS = {
 }
 
 
-class QueryError(Exception):
-    """A line that cannot be served: a message, and the field and the query's id where they are known."""
-
-    def __init__(self, message: str, field: str | None = None, query_id: str | None = None) -> None:
-        super().__init__(message)
-        self.field = field
-        self.query_id = query_id
-
-    def answer(self) -> dict[str, Any]:
-        """The object to send back."""
-        known = {"field": self.field, "id": self.query_id}
-        return {"error": str(self), **{name: value for name, value in known.items() if value is not None}}
-
-
 @dataclass(frozen=True)
 class Query:
     """Positions to analyse, with how."""
 
     query_id: str
+    board: Board
     positions: dict[int, Position]
     """By turn number; 0 is the start."""
     priorities: dict[int, int]
     """By turn number; higher ones are served first."""
     max_visits: int
     include_policy: bool
+    include_ownership: bool
+    """False where the game is not scored."""
 
 
 @dataclass(frozen=True)
@@ -67,33 +62,28 @@ class Order:
     """Only these turns of it; None: all."""
 
 
-class Limits(NamedTuple):
-    """What a query gets when it does not say, and the most it may ask for."""
-
-    default_visits: int
-    max_visits: int
-
-
-def parse_line(game: Game, line: str, limits: Limits) -> tuple[Query | Order, list[dict[str, Any]]]:
+def parse_line(boards: Boards, line: str) -> tuple[Query | Order, list[dict[str, Any]]]:
     """What a line asks for, and the warnings to send with it. Raises QueryError."""
     fields = _parse_object(line)
     query_id = fields.get("id")
     if "id" not in fields:
         raise QueryError("a query needs an 'id'", "id")
     if not isinstance(query_id, str):
-        raise QueryError(f"'id' must be a string, not {_shown(query_id)}", "id")
+        raise QueryError(f"'id' must be a string, not {shown(query_id)}", "id")
+    warnings: Warnings = []
     try:
         if "action" in fields:
             asked: Query | Order = _parse_order(fields)
             known = _ORDER_FIELDS[fields["action"]]
         else:
-            asked = _parse_query(game, fields, limits)
+            asked = _parse_query(boards, fields, warnings)
             known = _QUERY_FIELDS
     except QueryError as error:
         error.query_id = query_id
         raise
-    unknown = [name for name in fields if name not in known]
-    return asked, [{"warning": f"unknown field {name!r} is ignored", "field": name, "id": query_id} for name in unknown]
+    warnings += [(name, f"unknown field {name!r} is ignored") for name in fields if name not in known]
+    warnings.sort(key=lambda warning: list(fields).index(warning[0]))
+    return asked, [{"warning": message, "field": name, "id": query_id} for name, message in warnings]
 
 
 def _parse_object(line: str) -> dict[str, Any]:
@@ -121,74 +111,55 @@ def _refuse_constant(name: str) -> NoReturn:
 def _parse_order(fields: dict[str, Any]) -> Order:
     action = fields["action"]
     if not isinstance(action, str) or action not in _ORDER_FIELDS:
-        raise QueryError(f"unknown action {_shown(action)}: the actions are {', '.join(_ORDER_FIELDS)}", "action")
+        raise QueryError(f"unknown action {shown(action)}: the actions are {', '.join(_ORDER_FIELDS)}", "action")
     terminate_id = fields.get("terminateId")
     if action == "terminate" and not isinstance(terminate_id, str):
         raise QueryError("'terminateId' must be the id of a query, a string", "terminateId")
-    turns = frozenset(_integers(fields, "turnNumbers")) if "turnNumbers" in fields else None
+    turns = frozenset(integers(fields, "turnNumbers")) if "turnNumbers" in fields else None
     return Order(action, fields, terminate_id if action == "terminate" else None, turns)
 
 
-def _parse_query(game: Game, fields: dict[str, Any], limits: Limits) -> Query:
-    positions = _replay(game, fields)
-    last_turn = len(positions) - 1
-    max_visits = _integer(fields, "maxVisits", limits.default_visits)
+def _parse_query(boards: Boards, fields: dict[str, Any], warnings: Warnings) -> Query:
+    board = find_board(boards, fields, warnings)
+    positions = _replay(board, fields, warnings)
+    last_turn, limits = len(positions) - 1, board.limits
+    max_visits = integer(fields, "maxVisits", limits.default_visits)
     if not 1 <= max_visits <= limits.max_visits:
-        raise QueryError(f"'maxVisits' must be from 1 to {limits.max_visits}, not {_shown(max_visits)}", "maxVisits")
-    include_policy = fields.get("includePolicy", False)
-    if not isinstance(include_policy, bool):
-        raise QueryError(f"'includePolicy' must be true or false, not {_shown(include_policy)}", "includePolicy")
-    turns = _integers(fields, "analyzeTurns") if "analyzeTurns" in fields else [last_turn]
+        raise QueryError(f"'maxVisits' must be from 1 to {limits.max_visits}, not {shown(max_visits)}", "maxVisits")
+    include_policy, include_ownership = boolean(fields, "includePolicy"), boolean(fields, "includeOwnership")
+    if include_ownership:
+        scored = board.game.is_scored
+        name = board.game.name
+        note = OWNERSHIP_NOTE if scored else f"'includeOwnership' is ignored: {name} is not scored"
+        warnings.append(("includeOwnership", note))
+    turns = integers(fields, "analyzeTurns") if "analyzeTurns" in fields else [last_turn]
     if not turns:
         raise QueryError("'analyzeTurns' is empty: nothing to analyse", "analyzeTurns")
     for turn in turns:
         if not 0 <= turn <= last_turn:
-            raise QueryError(f"'analyzeTurns': turn {_shown(turn)} is not in 0 to {last_turn}", "analyzeTurns")
-    priorities = _parse_priorities(fields, len(turns))
+            raise QueryError(f"'analyzeTurns': turn {shown(turn)} is not in 0 to {last_turn}", "analyzeTurns")
+    priorities = dict(zip(turns, _parse_priorities(fields, len(turns)), strict=True))
     chosen = {turn: positions[turn] for turn in turns}
-    return Query(fields["id"], chosen, dict(zip(turns, priorities, strict=True)), max_visits, include_policy)
+    owned = include_ownership and board.game.is_scored
+    return Query(fields["id"], board, chosen, priorities, max_visits, include_policy, owned)
 
 
-def _replay(game: Game, fields: dict[str, Any]) -> list[Position]:
+def _replay(board: Board, fields: dict[str, Any], warnings: Warnings) -> list[Position]:
     if "moves" not in fields:
         raise QueryError("a query needs 'moves', a list (empty at the start of the game)", "moves")
+    start = first_state(board.game, fields, warnings)
     try:
-        positions = replay(game, fields["moves"])
+        return replay(board.game, fields["moves"], start)
     except BadRequest as error:
         raise QueryError(str(error), "moves") from None
-    colour = COLOURS[int(positions[0].state["to_play"])]
-    if str(fields.get("initialPlayer", colour)).upper() != colour:
-        shown = _shown(fields["initialPlayer"])
-        raise QueryError(f"'initialPlayer': {colour} moves first, not {shown}", "initialPlayer")
-    return positions
 
 
 def _parse_priorities(fields: dict[str, Any], num_turns: int) -> list[int]:
     if "priorities" not in fields:
-        return [_integer(fields, "priority", 0)] * num_turns
-    priorities = _integers(fields, "priorities")
+        return [integer(fields, "priority", 0)] * num_turns
+    priorities = integers(fields, "priorities")
     if len(priorities) != num_turns:
         raise QueryError(
             f"'priorities' must be as many as 'analyzeTurns', {num_turns}, not {len(priorities)}", "priorities"
         )
     return priorities
-
-
-def _integer(fields: dict[str, Any], name: str, default: int) -> int:
-    value = fields.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise QueryError(f"'{name}' must be an integer, not {_shown(value)}", name)
-    return value
-
-
-def _integers(fields: dict[str, Any], name: str) -> list[int]:
-    values = fields[name]
-    if not isinstance(values, list) or any(not isinstance(value, int) or isinstance(value, bool) for value in values):
-        raise QueryError(f"'{name}' must be a list of integers, not {_shown(values)}", name)
-    return values
-
-
-def _shown(value: Any) -> str:
-    """A value from a line as JSON, short enough for a message."""
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."

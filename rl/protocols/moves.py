@@ -29,15 +29,16 @@ class Position(NamedTuple):
     """[num_players] what each player got, at the end; None before."""
 
 
-def replay(game: Game, moves: object) -> list[Position]:
+def replay(game: Game, moves: object, start: State | None = None) -> list[Position]:
     """The positions of a game, the start first: one more than there are moves.
 
-    `moves`: a list whose entries are a move's text ("4") or KataGo's pair of player and move (["B", "4"]).
+    `start` is a position that was set up; by default the game's own first one. `moves` is a list whose entries are a
+    move's text ("4") or KataGo's pair of player and move (["B", "4"]).
     Raises BadRequest that names the ply of the first bad move, counted from 1.
     """
     if not isinstance(moves, list):
         raise BadRequest('"moves" must be a list of moves')
-    state = game.new_state()
+    state = game.new_state() if start is None else start.copy()
     history = np.zeros(0, np.uint64)
     returns = np.zeros(game.num_players)
     positions = [Position(state.copy(), history, _legal_actions(game, state, history), False, None)]
