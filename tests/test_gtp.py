@@ -199,7 +199,7 @@ def test_games_for_one_have_no_engine() -> None:
         (["komi x"], "? 'x' is no komi: a number"),
         (["komi nan"], "? 'nan' is no komi: a number"),
         (["komi 1e9"], "? '1e9' is no komi: a number"),
-        (["komi 0.1"], "? toy3 cannot be played with a komi of 0.1"),
+        (["komi 0.1", "get_komi"], "= 0.1"),
         (["komi 7", "boardsize 4", "clear_board", "get_komi"], "= 7"),
     ],
 )

@@ -15,13 +15,14 @@ from rl.protocols.gtp_session import GtpConfig
 from tests.test_gtp import make_session
 from tests.toy_area import ToyArea
 
-COMMANDS = """
-    protocol_version name version known_command list_commands boardsize clear_board komi get_komi play undo
+COMMANDS = re.findall(
+    r"\S+",
+    """protocol_version name version known_command list_commands boardsize clear_board komi get_komi play undo
     genmove reg_genmove showboard time_settings time_left final_score final_status_list fixed_handicap
     place_free_handicap set_free_handicap loadsgf printsgf kata-analyze lz-analyze kata-genmove_analyze
     lz-genmove_analyze kata-raw-nn kata-get-rules kata-set-rules kata-set-param kata-get-param kata-list-params
-    rectangular_boardsize fly
-""".split(None)
+    rectangular_boardsize fly""",
+)
 WORDS = (
     "b w B white BLACK green a1 b2 A1 B2 c3 C3 d4 T19 pass PASS resign 0 1 2 3 4 5 9 -1 0.5 1e9 nan inf 99999999999 "
     "interval minmoves maxmoves ownership true false all alive dead seki maxVisits maxTime ponderingEnabled "

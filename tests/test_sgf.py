@@ -99,7 +99,6 @@ def test_records_of_others_are_read() -> None:
         (b"(;SZ[99999999])", "SZ of the record is no number"),
         (b"(;SZ[])", "SZ of the record is no number"),
         (b"(;SZ[3]KM[many])", "KM of the record is no number"),
-        (b"(;SZ[3]KM[0.1])", "komi of 0.1"),
         (b"(;SZ[3];B[aa];W[aa])", "move 2 of the record: A3 is not legal here"),
         (b"(;SZ[3];B[zz])", "move 1 of the record: zz is no point of the board"),
         (b"(;SZ[3];B[banana])", "move 1 of the record: 'banana' is no move"),

@@ -21,6 +21,7 @@ from rl.errors import UserError
 
 _MOST_ERROR_LINES = 20
 _MOST_REPLY_BYTES = 1 << 20
+_MOST_REPLY_LINES = 10_000
 _MOST_UNREAD_LINES = 4096
 _PATIENCE = 2.0
 """Seconds that a program gets to end after `quit`, and then after each signal."""
@@ -112,8 +113,10 @@ class GtpProcess:
                 self._process.wait(_PATIENCE)
                 break
         self._signal(signal.SIGKILL)  # to what it may have started and left
-        for reader in self._readers:
-            reader.join(_PATIENCE)
+        deadline = time.monotonic() + _PATIENCE
+        while any(reader.is_alive() for reader in self._readers) and time.monotonic() < deadline:
+            with contextlib.suppress(queue.Empty):
+                self._lines.get(timeout=0.01)  # a full queue holds its reader
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
@@ -140,7 +143,7 @@ class GtpProcess:
                 raise self._crash(command)
             text = line.decode(errors="replace").strip("\r\n")
             size += len(line)
-            if size > _MOST_REPLY_BYTES:
+            if size > _MOST_REPLY_BYTES or len(lines) > _MOST_REPLY_LINES:
                 raise EngineFailure(f"answered {command!r} without end")
             if text.strip():
                 lines.append(text)

@@ -157,7 +157,7 @@ class PlayedGame:
         if not has_komi(self.game):
             raise BadRequest(f"{self.game.name} has no komi")
         start = _with_komi(self._start, komi)
-        if float(start["komi"]) != komi:
+        if abs(float(start["komi"]) - komi) > 1e-3:
             raise BadRequest(f"{self.game.name} cannot be played with a komi of {komi:g}")
         self._start = start
         self.plies = [ply._replace(state=_with_komi(ply.state, komi)) for ply in self.plies]
