@@ -481,6 +481,8 @@ def test_clocks_are_set_kept_and_obeyed() -> None:
     assert black is not None and white is not None
     assert black.stones_left == 4 and 0.5 < black.period_left < 0.9
     assert white.stones_left == 9 and 3.2 < white.period_left < 3.7
+    talk(["clear_board"], session=session)
+    assert session.table.clocks == (session.table.start_clock,) * 2, "a new game starts them afresh"
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,10 @@ class BoardCommands:
         return f"\n{played.game.to_text(played.state)}\n{status}"
 
     def _put(self, played: PlayedGame) -> str:
-        self._session.table = replace(self._session.table, played=played, low_winrates=(0, 0))
+        """Put a new game on the table; its clocks start afresh."""
+        table = self._session.table
+        clocks = (table.start_clock, table.start_clock)
+        self._session.table = replace(table, played=played, clocks=clocks, low_winrates=(0, 0))
         return ""
 
     # --- komi, handicap, rules --------------------------------------------------------------------------------------
