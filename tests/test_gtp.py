@@ -18,6 +18,7 @@ from rl.errors import UserError
 from rl.protocols.gtp import GtpEngine
 from rl.protocols.gtp_search import GameSearch
 from rl.protocols.gtp_session import GtpConfig, Session
+from rl.protocols.moves import BadRequest
 from rl.search.driver import SearchConfig
 from rl.search.evaluation import Evaluation, UniformEvaluator
 from scripts.gtp import remake as remake_by_name
@@ -366,6 +367,40 @@ def test_any_line_ends_an_analysis(ending: str) -> None:
     assert visits == sorted(visits) and visits[-1] > visits[0], "it goes on thinking"
     expected = {"": [""], "name": ["= Keima", ""], "# comment": [""], "6 name": ["=6 Keima", ""]}
     assert after == expected.get(ending, ["? unknown command", ""])
+
+
+def test_an_analysis_ends_in_the_midst_of_its_search() -> None:
+    def make_search(game: Game) -> GameSearch:
+        return GameSearch(game, FirstFree(game, 4), SearchConfig(root="puct"), leaves_per_tree=4, memory=64)
+
+    session = Session(ToyArea(9), remake, make_search, QUICK)
+    script = Script("kata-analyze 100000", "quit")
+    written: list[str] = []
+    script.turns[0].set()
+
+    def write(text: str) -> None:
+        written.append(text)
+        script.turns[1].set()
+
+    GtpEngine(session, "1", pytest.fail).serve(script, write)
+    assert "".join(written).count("info move") >= 1 and written[-1] == "=\n\n"
+    assert int(session.search._search.trees[0, 0]["node_visits"]) < session.search.max_simulations // 4
+
+
+def test_the_game_of_a_refused_move_is_as_it_was() -> None:
+    played = make_session().table.played
+    played.play(0, 0)
+    with pytest.raises(BadRequest, match="A3 is not legal"):
+        played.play(0, 0)  # White's pass, which would make it possible, is taken back
+    assert played.actions == (0,) and played.to_play == 1
+
+
+def test_a_reader_that_went_away_is_no_failure_of_the_program() -> None:
+    def write(text: str) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        GtpEngine(make_session(), "1", pytest.fail).serve([b"name"], write)
 
 
 def test_an_analysis_tells_once_at_least_and_the_end_of_the_input_ends_it() -> None:

@@ -77,6 +77,8 @@ class GtpEngine:
             return
         except (BadRequest, UserError) as error:
             reason = str(error)
+        except OSError:
+            raise  # nobody reads the replies any more
         except Exception:
             self._complain(f"a failure of this program on {shown(request.command)}:\n{traceback.format_exc()}")
             reason = "internal error"
