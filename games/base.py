@@ -98,6 +98,13 @@ class Game:
     """True when the only rewards are 1, 0, -1 at the end and two players have opposite interests: the search may then
     prove wins and losses."""
 
+    sgf_number: ClassVar[int | None] = None
+    """The number that SGF, the format of game records, gives this game (its property GM: 1 Go, 2 Othello, 4 Gomoku,
+    11 Hex); None where it has none, and then games are not saved as SGF."""
+    sgf_letters: ClassVar[bool] = True
+    """Whether SGF writes its moves as two letters, column and row from the upper left corner (Go); else they are
+    written in the game's own notation (Hex)."""
+
     is_scored: ClassVar[bool] = False
     """True when the board is counted at the end (Go, Othello): then `ownership` and `score` are there. A game with a
     komi has it as a state field of that name."""
@@ -184,6 +191,23 @@ class Game:
         """Write the position with these (player, action) stones on the empty board and `to_play` to move, as handicap
         and set-up stones of game records want it. Raises ValueError, in one line, where that is no position."""
         raise ValueError(f"{self.name} takes no set-up stones: it begins at its first position")
+
+    def stones(self, state: State) -> tuple[tuple[int, int], ...]:
+        """The (player, action) stones of a position, as `set_up` takes them; for games with set-up stones.
+
+        As written here, for boards whose first two observation planes are the mover's and the other's stones, and
+        whose actions of policy plane 0 put a stone on their cell.
+        """
+        observation = np.zeros(self.observation_shape, np.float32)
+        self.observe(state, observation)
+        to_play, cells = int(state["to_play"]), self.action_cells()
+        on_board = [(action, row, column) for action, (plane, row, column) in enumerate(cells.tolist()) if plane == 0]
+        return tuple(
+            (to_play if plane == 0 else 1 - to_play, action)
+            for action, row, column in on_board
+            for plane in (0, 1)
+            if observation[plane, row, column] != 0.0
+        )
 
     def truth_positions(self, *, held_out: bool = False) -> tuple[TruthPosition, ...]:
         """Positions with known outcomes, for evaluation against the truth; none unless the game ships some.

@@ -21,7 +21,7 @@ from games.compiled import njit
 from rl.elo import Pairing, elo_difference, wilson_interval
 from rl.errors import UserError
 from rl.openings import find_openings
-from rl.players import Player, Stop
+from rl.players import Player, Stop, root_values
 from rl.search.random import random_bits
 
 _RUNNING, _ENDED, _ILLEGAL = 0, 1, 2
@@ -50,7 +50,14 @@ class MatchGame:
     score: float
     """The first player's: 1 win, 0.5 draw, 0 loss."""
     forfeit: str
-    """Why a player lost by an illegal action; empty otherwise."""
+    """Why a player lost by an illegal action, or by crashing or hanging; empty otherwise."""
+    result: str = ""
+    """As game records write it: `B+3.5`, `W+R` after a resignation, `B+F` and `B+T` where the other one forfeits, by
+    time where T. Empty: what the moves lead to."""
+    values: tuple[float | None, ...] = ()
+    """The search's value before each of `moves`, for the player to move; None where nobody told."""
+    remark: str = ""
+    """What else there is to say of how it ended."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +178,7 @@ def play_match(
             actions = player.choose(table.states[rows], table.histories(rows), table.keys(rows, seed), stop)
             if stop is not None and stop():
                 break
+            table.note(rows, root_values(player))
             for row, action in table.play(rows, actions):
                 table.returns[row] = -1.0 if begins[row] == (index == 0) else 1.0
                 ply = int(table.lengths[row]) + 1
@@ -185,11 +193,18 @@ def play_match(
             num_opening_moves=int(opening_lengths[row]),
             score=0.5 + 0.5 * float(np.sign(table.returns[row])) * (1.0 if begins[row] else -1.0),
             forfeit=forfeits.get(row, ""),
+            result=_forfeited(float(table.returns[row])) if row in forfeits else "",
+            values=tuple(table.told[row]),
         )
         for row in np.flatnonzero(~table.running).tolist()
     ]
     notes = (*notes, *forfeits.values())
     return MatchResult(game.name, first.name, second.name, seed, tuple(finished), len(openings), notes)
+
+
+def _forfeited(returns: float) -> str:
+    """The result of a game that somebody forfeited, from what player 0 got."""
+    return "B+F" if returns > 0 else "W+F"
 
 
 def _tally(games: Sequence[MatchGame]) -> Tally:
@@ -211,6 +226,15 @@ class _Table:
         self.returns = np.zeros(num_games)
         """Player 0's."""
         self.running = np.ones(num_games, np.bool_)
+        self.told: list[list[float | None]] = [[] for _ in range(num_games)]
+        """For each game the values that players told of, before each move."""
+
+    def note(self, rows: IndexArray, values: npt.NDArray[np.float32] | None) -> None:
+        """Keep what the player to move in `rows` thinks of the positions before it moves."""
+        for index, row in enumerate(rows.tolist()):
+            before = self.told[row]
+            before += [None] * (int(self.lengths[row]) - len(before))
+            before.append(None if values is None else float(values[index]))
 
     def histories(self, rows: IndexArray) -> list[HashArray]:
         return [self.hashes[row, : self.lengths[row]] for row in rows]  # empty unless the game uses history

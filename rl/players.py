@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from games.base import Game, HashArray, IndexArray, StateArray
+from games.base import FloatArray, Game, HashArray, IndexArray, StateArray
 from rl import agents
 from rl.errors import UserError
 from rl.search.driver import Search, SearchConfig
@@ -22,7 +22,8 @@ Stop = Callable[[], bool]
 PLAYER_HELP = (
     "random, rollouts:N (Monte Carlo tree search with N random play-outs a move), uniform:N (the search without a "
     "network), shipped:N (the agent that comes with the game), or FILE.safetensors:N, a trained agent; N are the "
-    "simulations a move, 1 being the bare network, and :N may be left out"
+    "simulations a move, 1 being the bare network, and :N may be left out; in matches also gtp:COMMAND, an outside "
+    "engine such as 'gtp:gnugo --mode gtp --level 10'"
 )
 _ROWS = 256
 """Positions searched together by one player."""
@@ -47,6 +48,13 @@ class Player(Protocol):
         stream of each position. Once `stop` says so it may return early, with actions that mean nothing.
         """
         ...
+
+
+def root_values(player: Player) -> FloatArray | None:
+    """[b] what the search of `player` said of the positions it was last asked about, for their players to move; None
+    where it does not tell."""
+    values: FloatArray | None = getattr(player, "root_values", None)
+    return values
 
 
 class RandomPlayer:
@@ -100,6 +108,7 @@ class AgentPlayer:
     ) -> None:
         """`config` is the default search when None. The evaluator's weights may be exchanged between matches."""
         self.name = name
+        self.root_values: FloatArray | None = None
         self._evaluator, self._num_simulations = evaluator, num_simulations
         affordable = _TREE_BYTES // (node_dtype(game).itemsize * (num_simulations + 1))
         self._num_trees = max(1, min(_ROWS, evaluator.batch_size, affordable))
@@ -111,6 +120,7 @@ class AgentPlayer:
         self, states: StateArray, histories: Sequence[HashArray], keys: HashArray, stop: Stop | None = None
     ) -> IndexArray:
         actions = np.zeros(len(states), np.int64)
+        self.root_values = np.zeros(len(states), np.float32)
         for start in range(0, len(states), self._num_trees):
             if stop is not None and stop():
                 break
@@ -119,6 +129,7 @@ class AgentPlayer:
                 self._evaluator, states[rows], self._num_simulations, histories=histories[rows], stop=stop
             )
             actions[rows] = found.best_actions
+            self.root_values[rows] = found.root_values
         return actions
 
 

@@ -30,6 +30,7 @@ _COMMANDS = {
     "train": "train an agent by self-play; resumes a run by itself",
     "play": "play against an agent in the terminal",
     "match": "play two players against each other: score, Elo, 95 % interval",
+    "gtp": "GTP engine on standard input and output",
     "analyze": "JSON lines in KataGo's analysis protocol",
     "rules": "JSON lines: moves in, legal moves and results out",
     "check-game": "test a game's rules against the contract, yours too",
