@@ -7,12 +7,15 @@ from collections.abc import Callable
 
 from games.base import Game
 from games.board.connect_four import ConnectFour
+from games.board.go import Go
 from games.board.tic_tac_toe import TicTacToe
 
 _GAMES: dict[str, Callable[..., Game]] = {
     r"tic_tac_toe": TicTacToe,
     r"connect_four": ConnectFour,
     r"connect_four(?P<width>[0-9]+)x(?P<height>[0-9]+)": ConnectFour,
+    r"go(?P<size>[5-9]|1[0-9])": Go,
+    r"go": Go,
 }
 _LISTED = ("tic_tac_toe", "connect_four")
 

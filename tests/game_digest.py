@@ -26,11 +26,12 @@ def play_out(
     told: HashArray,
 ) -> int:
     """One game, its ply p by `choices[p]`; fills masks [P, num_actions], planes [P, C, H, W], told [P]; its length."""
-    history = np.zeros(0, np.uint64)
+    history = np.zeros(choices.shape[0], np.uint64)
     state = states[0]
     game.reset(state)
     for ply in range(choices.shape[0]):
-        game.legal_actions(state, history, masks[ply])
+        past = history[: ply if game.uses_history else 0]
+        game.legal_actions(state, past, masks[ply])
         nth = choices[ply] % masks[ply].sum()
         action = 0
         for candidate in range(game.num_actions):
@@ -38,7 +39,8 @@ def play_out(
                 if nth == 0:
                     action = candidate
                 nth -= 1
-        reward, terminated = game.step(state, action, history)
+        history[ply] = game.history_hash(state)
+        reward, terminated = game.step(state, action, past)
         game.observe(state, planes[ply])
         told[ply] = game.hash(state) ^ game.history_hash(state) ^ np.uint64(int(reward) + 2)
         if terminated:
@@ -62,4 +64,5 @@ def digest(game: Game, num_games: int) -> str:
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        print(name, digest(games.make(name), 30))
+        game = games.make(name)
+        print(name, digest(game, 30 if game.max_num_moves < 60 else 5))

@@ -1,21 +1,22 @@
-"""Go by the Tromp-Taylor rules, with options. Moves are GTP vertices (`D4`, no letter I, row 1 at the bottom) or `pass`.
+"""Go by the Tromp-Taylor rules, with options. Moves are GTP vertices (`D4`, no letter I, row 1 at the bottom), `pass`.
 
 Area scoring; no move may bring an earlier position back (positional superko); a move may take the mover's own chain of
 two or more stones off the board (suicide), never the single stone just played; two passes in a row end the game, and so
 does a move limit of 4 * size**2 plies, with the board counted as it stands.
 
-A board of size 3 as `cells` holds it: rows of `size + 1` cells, so that one column of walls (#) ends each row and begins
-the next. Points are numbered from 1, point p lies in cell p + size + 1, and its neighbours at -(size + 1), -1, 1, size + 1.
+A board of size 3 as `cells` holds it: rows of size + 1 cells, so that one column of walls (#) ends each row and begins
+the next. Points are numbered from 1; point p lies in cell p + stride, stride being size + 1, and its neighbours in the
+cells p, p + stride - 1, p + stride + 1 and p + 2 * stride.
 
-     # # # # #        A cell holds 0 when empty, 1 when it is wall, else the code 2 * head + player of the stone's chain.
-       1 2 3 #        The head is one of the chain's points. `next` leads from each stone of a chain to another one and
-       5 6 7 #        back to the first. `liberties` counts, at the head, the pairs of a stone of the chain and an empty
+     # # # # #        A cell holds 0 when empty, 1 when wall, else the code 2 * head + player of its stone's chain. The
+       1 2 3 #        head is one of the chain's points. `next` leads from each stone of a chain to another one and back
+       5 6 7 #        to the first. `liberties` counts, at the head, the pairs of a stone of the chain and an empty
        9 . . #        neighbour: a stone on p takes the chain's last liberty exactly when that many neighbours of p
-     # # # #          belong to the chain.
+     # # # # #        belong to the chain.
 
 Superko asks only where something can repeat. `played` knows on which points each player has ever had a stone: a stone
-that is the first of its colour on its point makes a position that never was. So do all moves that leave it there: no
-position from before it can come back, and the newest such stones (`recent`) bound how far back to look.
+that is the first of its colour on its point makes a position that never was, unless it goes at once (suicide). While it
+lies there no position from before it can come back: the newest such stones (`recent`) bound how far back to look.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ import numpy.typing as npt
 from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State, Symmetry
 
 _EMPTY, _WALL = 0, 1
-_ILLEGAL, _PLACES, _REMOVES = 0, 1, 2
+_ILLEGAL, _PLACES, _CAPTURES, _SUICIDE = 0, 1, 2, 3
 _LETTERS = "ABCDEFGHJKLMNOPQRST"
 _KO_RULES = ("positional", "situational", "simple")
+_LARGEST_KOMI = 1000
 _NUM_RECENT = 4
 _CODE_SHIFT = np.uint64(54)
 _KO, _PASS, _SIDE = 1024, 2046, 2047
@@ -66,13 +68,15 @@ class Go(Game):
             raise ValueError(f"go{size}: sizes are 2 to {len(_LETTERS)}")
         if ko not in _KO_RULES:
             raise ValueError(f"ko {ko!r}: the rules are {', '.join(_KO_RULES)}")
-        if not abs(komi) <= size * size:
-            raise ValueError(f"komi {komi}: it is at most {size * size} points")
+        if not abs(komi) <= _LARGEST_KOMI:
+            raise ValueError(f"komi {komi}: it is at most {_LARGEST_KOMI} points")
         self.size, self.komi, self.suicide = size, float(komi), suicide
         self.ko = ko
         self.uses_history, self.situational = ko != "simple", ko == "situational"
         self.stride = stride = size + 1
-        options = [f"komi={komi:g}"] * (komi != 7.5) + [f"ko={ko}"] * (ko != "positional") + ["suicide=no"] * (not suicide)
+        options = (
+            [f"komi={komi:g}"] * (komi != 7.5) + [f"ko={ko}"] * (ko != "positional") + ["suicide=no"] * (not suicide)
+        )
         self.name = ":".join([f"go{size}", *([",".join(options)] if options else [])])
         last_point = size * stride - 1
         small: type[np.unsignedinteger] = np.uint8 if 2 * last_point + 1 < 256 else np.uint16
@@ -137,9 +141,10 @@ class Go(Game):
                     else:
                         effect = self.effect(state, point, player)
                         legal = effect != _ILLEGAL
-                        if known and effect == _REMOVES:
+                        if known and effect == _PLACES:
+                            replays = True
+                        elif legal and (known or effect == _SUICIDE):
                             legal = not self.repeats(state, point, player, effect, history)
-                        replays = replays or (known and effect == _PLACES)
                 mask[action] = legal
                 action += 1
         mask[action] = True
@@ -153,18 +158,21 @@ class Go(Game):
         if action == self.num_actions - 1:
             return True
         point = action + action // self.size + 1
-        if self.cell(state, point + self.stride) != _EMPTY:
-            return False
+        # Apart, so that this much is inlined: most of what is drawn is occupied.
+        return self.cell(state, point + self.stride) == _EMPTY and self.may_play(state, point, history)
+
+    def may_play(self, state: State, point: int, history: HashArray) -> bool:
+        """Whether a stone on an empty point is legal."""
         player = int(state["to_play"])
         known = self.uses_history and (state["played"][point] >> player) & 1 == 1
-        if not known and self.has_room(state, point):
-            return self.uses_history or state["ko"] != point
-        effect = self.effect(state, point, player)
-        if effect == _ILLEGAL:
+        if not self.uses_history and state["ko"] == point:
             return False
-        if known:
-            return not self.repeats(state, point, player, effect, history)
-        return self.uses_history or state["ko"] != point
+        if not known and self.has_room(state, point):
+            return True
+        effect = self.effect(state, point, player)
+        if known or effect == _SUICIDE:
+            return effect != _ILLEGAL and not self.repeats(state, point, player, effect, history)
+        return effect != _ILLEGAL
 
     def step(self, state: State, action: int, history: HashArray) -> tuple[float, bool]:
         player = int(state["to_play"])
@@ -210,23 +218,19 @@ class Go(Game):
         return int(np.int64(state["liberties"][code >> 1])) == touching
 
     def effect(self, state: State, point: int, player: int) -> int:
-        """What a stone of `player` on an empty point would do, ko aside: be illegal, lie there, or remove stones."""
+        """What a stone of `player` on an empty point would do, ko aside: be illegal, lie there, capture, or go."""
         room, captures, joins = False, False, False
         for code in self.neighbours(state, point):
-            if code == _EMPTY:
-                room = True
-            elif code != _WALL:
-                last = self.takes_last_liberty(state, point, code)
-                if code & 1 == player:
-                    joins = True
-                    room = room or not last
-                else:
-                    captures = captures or last
+            last = self.takes_last_liberty(state, point, code)  # not so where there is no stone
+            own = (code > _WALL) & (code & 1 == player)
+            captures |= last & (not own)
+            room |= (code == _EMPTY) | (own & (not last))
+            joins |= own
         if captures:
-            return _REMOVES
+            return _CAPTURES
         if room:
             return _PLACES
-        return _REMOVES if joins and self.suicide else _ILLEGAL
+        return _SUICIDE if joins and self.suicide else _ILLEGAL
 
     def play(self, state: State, point: int, player: int) -> None:
         """Put a stone on an empty point and take off what has no liberty then: the opponent's first, else its own."""
@@ -254,10 +258,9 @@ class Go(Game):
         state["stones"] ^= _KEYS[own]
         room = 0
         for code in self.neighbours(state, point):
-            if code > _WALL:
-                liberties[code >> 1] -= 1
-            elif code == _EMPTY:
-                room += 1
+            liberties[code >> 1] -= 1  # those of no chain, at 0, serve to save a branch
+            room += int(code == _EMPTY)
+        liberties[0] = 0
         state["cells"][point + self.stride] = own
         state["next"][point] = point
         liberties[point] = room
@@ -309,11 +312,11 @@ class Go(Game):
             key ^= _KEYS[2 * stone + player]
             count += 1
             for neighbour in self.neighbours(state, stone):
-                if neighbour > _WALL:
-                    liberties[neighbour >> 1] += 1
+                liberties[neighbour >> 1] += 1
             stone = int(np.int64(following[stone]))
             if stone == first:
                 break
+        liberties[0] = 0
         state["stones"] ^= key
         return count
 
@@ -322,10 +325,10 @@ class Go(Game):
     def repeats(self, state: State, point: int, player: int, effect: int, history: HashArray) -> bool:
         """Whether a stone of `player` on an empty point, with this effect, brings an earlier position back."""
         key = self.hash_after(state, point, player, effect)
+        found = False
         for index in range(self.oldest_possible(state, point, history), history.size):
-            if history[index] == key:
-                return True
-        return False
+            found |= history[index] == key
+        return bool(found)
 
     def forbid_repetitions(self, state: State, player: int, history: HashArray, mask: BoolArray) -> None:
         """Clear the actions that repeat a position by placing a stone and removing none: those whose stone is all that
@@ -368,19 +371,18 @@ class Go(Game):
         above, left, right, below = self.neighbours(state, point)
         if left == above:
             left = _WALL  # one chain, met twice
-        if right == above or right == left:
+        if right in (above, left):
             right = _WALL
-        if below == above or below == left or below == right:
+        if below in (above, left, right):
             below = _WALL
-        captured, own, captures = np.uint64(0), np.uint64(0), False
+        captured, own = np.uint64(0), np.uint64(0)
         for code in (above, left, right, below):
             if code > _WALL and self.takes_last_liberty(state, point, code):
                 if code & 1 == player:
                     own ^= self.chain_hash(state, code)
                 else:
                     captured ^= self.chain_hash(state, code)
-                    captures = True
-        return key ^ stone ^ captured if captures else key ^ own
+        return key ^ stone ^ captured if effect == _CAPTURES else key ^ own
 
     def chain_hash(self, state: State, code: int) -> np.uint64:
         """The keys of a chain's stones together."""
@@ -397,7 +399,7 @@ class Go(Game):
         key = np.uint64(state["stones"])
         return key ^ _KEYS[_SIDE] if self.situational and state["to_play"] == 1 else key
 
-    # --- what is seen, and the score ------------------------------------------------------------------------------------
+    # --- what is seen, and the score ----------------------------------------------------------------------------------
 
     def observe(self, state: State, observation: FloatArray) -> None:
         """Own stones, the other's; chains of one, two and three liberties; the point that ko forbids; whether the last
@@ -513,7 +515,9 @@ class Go(Game):
         width = len(str(self.size))
         codes = state["cells"][self.stride + 1 :][: self.size * self.stride].reshape(self.size, self.stride)
         lines = [
-            " ".join([f"{self.size - row:{width}}", *(".XO"[0 if code <= _WALL else 1 + code % 2] for code in line[:-1])])
+            " ".join(
+                [f"{self.size - row:{width}}", *(".XO"[0 if code <= _WALL else 1 + code % 2] for code in line[:-1])]
+            )
             for row, line in enumerate(codes.tolist())
         ]
         return "\n".join([*lines, " ".join([" " * width, *_LETTERS[: self.size]])])
