@@ -14,7 +14,7 @@ from games.base import BoolArray, FloatArray, Game, HashArray, StateArray
 from games.board.go import Go
 from games.compiled import njit
 
-GAMES = [Go(3), Go(5, 3.0, "situational"), Go(4, 0.5, "simple", suicide=False), Go(11, suicide=False)]
+GAMES = [Go(4), Go(5, 3.0, "situational", suicide=False), Go(11, 0.5, "simple")]
 
 
 @njit

@@ -407,13 +407,11 @@ class Go(Game):
         player = int(state["to_play"])
         passed = 1.0 if state["passes"] > 0 else 0.0
         komi = _KOMI_PLANE * (float(state["komi"]) if player == 1 else -float(state["komi"]))
-        for row in range(self.size):
-            for column in range(self.size):
-                for plane in range(6):
-                    observation[plane, row, column] = 0.0
-                observation[6, row, column] = passed
-                observation[7, row, column] = 1.0
-                observation[8, row, column] = komi
+        for plane in range(9):
+            filling = passed if plane == 6 else 1.0 if plane == 7 else komi if plane == 8 else 0.0
+            for row in range(self.size):
+                for column in range(self.size):
+                    observation[plane, row, column] = filling
         for row in range(self.size):
             for column in range(self.size):
                 point = row * self.stride + column + 1
