@@ -22,6 +22,7 @@ lies there no position from before it can come back: the newest such stones (`re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,12 +75,11 @@ class Go(Game):
         self.ko = ko
         self.uses_history, self.situational = ko != "simple", ko == "situational"
         self.stride = stride = size + 1
-        options = (
-            [f"komi={komi:g}"] * (komi != 7.5) + [f"ko={ko}"] * (ko != "positional") + ["suicide=no"] * (not suicide)
-        )
-        self.name = ":".join([f"go{size}", *([",".join(options)] if options else [])])
+        changes = {f"komi={komi:g}": komi != 7.5, f"ko={ko}": ko != "positional", "suicide=no": not suicide}
+        options = ",".join(option for option, changed in changes.items() if changed)
+        self.name = f"go{size}:{options}" if options else f"go{size}"
         last_point = size * stride - 1
-        small: type[np.unsignedinteger] = np.uint8 if 2 * last_point + 1 < 256 else np.uint16
+        small: np.dtype[Any] = np.dtype(np.uint8) if 2 * last_point + 1 < 256 else np.dtype(np.uint16)
         self.state_dtype = np.dtype(
             [
                 ("stones", np.uint64),  # Zobrist hash of the stones
@@ -257,8 +257,9 @@ class Go(Game):
             self.note_first(state, own)
         state["stones"] ^= _KEYS[own]
         room = 0
+        liberties[0] = 4  # of no chain: counted with the others, it saves a branch
         for code in self.neighbours(state, point):
-            liberties[code >> 1] -= 1  # those of no chain, at 0, serve to save a branch
+            liberties[code >> 1] -= 1
             room += int(code == _EMPTY)
         liberties[0] = 0
         state["cells"][point + self.stride] = own
@@ -313,10 +314,10 @@ class Go(Game):
             count += 1
             for neighbour in self.neighbours(state, stone):
                 liberties[neighbour >> 1] += 1
+            liberties[0] = 0
             stone = int(np.int64(following[stone]))
             if stone == first:
                 break
-        liberties[0] = 0
         state["stones"] ^= key
         return count
 
@@ -327,8 +328,9 @@ class Go(Game):
         key = self.hash_after(state, point, player, effect)
         found = False
         for index in range(self.oldest_possible(state, point, history), history.size):
-            found |= history[index] == key
-        return bool(found)
+            if history[index] == key:
+                found = True
+        return found
 
     def forbid_repetitions(self, state: State, player: int, history: HashArray, mask: BoolArray) -> None:
         """Clear the actions that repeat a position by placing a stone and removing none: those whose stone is all that
@@ -452,12 +454,12 @@ class Go(Game):
                 return int(first != 0) + int(second != 0) + int(third != 0)
 
     def hash(self, state: State) -> np.uint64:
-        key = state["stones"] ^ _KEYS[_KO + int(state["ko"])]
+        key = np.uint64(state["stones"]) ^ _KEYS[_KO + int(state["ko"])]
         if state["to_play"] == 1:
             key ^= _KEYS[_SIDE]
         if state["passes"] > 0:
             key ^= _KEYS[_PASS]
-        key ^= np.uint64(np.int64(float(state["komi"]) * 65536.0)) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= np.uint64(np.int64(float(state["komi"]) * 65536.0))
         return key if key != np.uint64(0) else np.uint64(1)
 
     def ownership(self, state: State, owners: npt.NDArray[np.int8]) -> None:
