@@ -52,7 +52,7 @@ def play_out(
         game.ownership(state, owners)
         told[ply, 0] = mask.sum()
         told[ply, 1] = reward
-        told[ply, 2] = planes.sum()
+        told[ply, 2] = planes[:8].sum() + planes[8, 0, 0]  # whole numbers but for one: exact in whatever order
         told[ply, 3] = owners.sum()
         told[ply, 4] = game.score(state)
         told[ply, 5] = game.hash(state) >> np.uint64(12)
