@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from games.base import Game
 from games.board.breakthrough import Breakthrough
 from games.board.connect_four import ConnectFour
+from games.board.go import Go
 from games.board.gomoku import Gomoku
 from games.board.hex import Hex
 from games.board.othello import Othello
@@ -35,6 +36,7 @@ _SQUARE = ("size",)
 _GAMES = {
     "tic_tac_toe": _Entry(TicTacToe),
     "connect_four": _Entry(ConnectFour, ("width", "height"), {"width": 7, "height": 6}),
+    "go": _Entry(Go, _SQUARE, {"size": 19}),
     "othello": _Entry(Othello, _SQUARE, {"size": 8}),
     "hex": _Entry(Hex, _SQUARE, {"size": 11}),
     "gomoku": _Entry(Gomoku, _SQUARE, {"size": 15}),

@@ -88,7 +88,7 @@ class Game:
     """How an action is stored: an integer, or a sub-array dtype such as `np.dtype((np.float32, (4,)))` for robots."""
     stores_states: ClassVar[bool] = False
     """True when replaying the actions is no cheap way to a state (physics): records then hold the states."""
-    uses_history: ClassVar[bool] = False
+    uses_history: bool = False
     """True when `legal_actions` or `step` read `history` (superko). Then the search gathers it for every node."""
     discount: ClassVar[float] = 1.0
     """A reward this many steps later counts discount**steps. 1 for board games."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +22,7 @@ from rl.search.driver import SearchConfig
 from rl.search.evaluation import Evaluator, UniformEvaluator
 from scripts.agents import find_agent, load_evaluator
 from scripts.arguments import GameName
+from scripts.variants import remake
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,6 @@ def run(command: Command) -> int:
     session = Session(game, remake, lambda game: _make_search(game, command), command.engine)
     GtpEngine(session, version("keima"), _complain).serve(_input_lines(), _write)
     return 0
-
-
-def remake(game: Game, size: int | None, options: Mapping[str, str]) -> Game:
-    """The same kind of game with another board size, None being its own, and these options of its name changed.
-
-    A name is a family, a size and options: `go9:ko=simple`. Raises ValueError where there is no such game.
-    """
-    plain, _, written = game.name.partition(":")
-    _, height, width = game.observation_shape
-    if size is not None and not size == height == width:
-        plain = re.sub(r"[0-9]+(x[0-9]+)?$", "", plain) + str(size)
-    known = dict(option.partition("=")[::2] for option in written.split(",") if option)
-    chosen = ",".join(f"{key}={value}" if value else key for key, value in {**known, **options}.items())
-    return games.make(f"{plain}:{chosen}" if chosen else plain)
 
 
 def _check(command: Command) -> None:

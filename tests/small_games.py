@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SMALL_GAMES = ("tic_tac_toe", "connect_four", "othello6", "hex5", "gomoku9", "breakthrough")
+SMALL_GAMES = ("tic_tac_toe", "connect_four", "go5", "othello6", "hex5", "gomoku9", "breakthrough")
 """One of each family."""
 
 NETWORK_GAMES = ("tic_tac_toe", "connect_four", "othello6")

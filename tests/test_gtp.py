@@ -21,7 +21,7 @@ from rl.protocols.gtp_session import GtpConfig, Session
 from rl.protocols.moves import BadRequest
 from rl.search.driver import SearchConfig
 from rl.search.evaluation import Evaluation, UniformEvaluator
-from scripts.gtp import remake as remake_by_name
+from scripts.variants import remake as remake_by_name
 from tests.toy_area import ToyArea, remake
 
 TIC_TAC_TOE = games.make("tic_tac_toe")
@@ -324,7 +324,7 @@ def test_rules_are_katago_s_and_the_board_stays() -> None:
 
 def test_boards_of_the_registry_are_found_by_size() -> None:
     assert reply("boardsize 3", game=TIC_TAC_TOE) == "="
-    assert reply("boardsize 4", game=TIC_TAC_TOE).startswith("? unacceptable size: unknown game 'tic_tac_toe4'")
+    assert reply("boardsize 4", game=TIC_TAC_TOE).startswith("? unacceptable size: unknown game 'tic_tac_toe4x4'")
     assert remake_by_name(games.make("connect_four5x4"), None, {}).name == "connect_four5x4"
 
 

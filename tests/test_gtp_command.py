@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import games
 from scripts.cli import main
-from scripts.gtp import remake
 
 ROOT = Path(__file__).resolve().parent.parent
 GTP = [sys.executable, "-m", "scripts.cli", "gtp", "tic_tac_toe", "--memory", "8"]
@@ -78,11 +76,3 @@ def test_bad_arguments_are_one_line_and_exit_code_two(
     assert main(["gtp", *arguments]) == 2
     told = capsys.readouterr()
     assert told.out == "" and told.err.startswith("keima: ") and told.err.count("\n") == 1 and complaint in told.err
-
-
-def test_other_sizes_and_rules_are_found_by_name() -> None:
-    assert remake(games.make("connect_four5x4"), None, {}).name == "connect_four5x4"
-    with pytest.raises(games.UnknownGame, match="tic_tac_toe4"):
-        remake(games.make("tic_tac_toe"), 4, {})
-    with pytest.raises(games.UnknownGame):
-        remake(games.make("tic_tac_toe"), 3, {"ko": "simple"})

@@ -13,6 +13,7 @@ from search_games import NO_HISTORY, HashedEvaluator, RandomGame, Ring, TwiceNim
 
 import games
 from games.base import FloatArray, Game, HashArray, State
+from games.board.go import Go
 from rl.errors import UserError
 from rl.search.driver import Search, SearchConfig
 from rl.search.evaluation import Evaluation
@@ -157,6 +158,27 @@ def test_histories_do_not_outlive_their_search() -> None:
     search.run(evaluator, rows_of(ring, [state]), 40, histories=[history])
     again = search.run(evaluator, rows_of(ring, [ring.new_state()]), 40)
     np.testing.assert_array_equal(fresh.visit_counts, again.visit_counts)
+
+
+def test_superko_holds_within_the_tree() -> None:
+    """On a small board most of a tree is captures: moves are forbidden by the game so far and by the path, alike."""
+    go = Go(3, komi=0.5)
+    generator = np.random.default_rng(4)
+    state, history = go.new_state(), NO_HISTORY
+    for _ in range(24):
+        stones = np.flatnonzero(legal_mask(go, state, history))[:-1]
+        before = np.append(history, np.uint64(go.history_hash(state)))
+        assert not go.step(state, int(generator.choice(stones)) if len(stones) else go.num_actions - 1, history)[1]
+        history = before
+    search, evaluator = Search(go, PUCT, 1, 400), HashedEvaluator(go, 1)
+    states = rows_of(go, [state])
+    result = search.run(evaluator, states, 400, histories=[history])
+    checked(go, search, result, 400, [history], states)  # every node's slots are what its own history allows
+    nodes = search.trees[0][: int(search._waves.controls["num_nodes"][0])]
+    forbidden = 0
+    for node in nodes[nodes["num_slots"] > 0]:
+        forbidden += int(legal_mask(go, node["state"]).sum() > node["num_slots"])
+    assert forbidden > 20, "superko was hardly asked"
 
 
 class Failing(HashedEvaluator):

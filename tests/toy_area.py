@@ -125,12 +125,14 @@ class ToyArea(Game):
         state["to_play"] = to_play
 
 
-def remake(game: Game, size: int | None, options: Mapping[str, str]) -> Game:
+def remake(game: Game, size: tuple[int, int] | None, options: Mapping[str, str]) -> Game:
     """As `keima gtp` does by name: sizes 2 to 19, and the option `ko`."""
     found = re.fullmatch(r"toy([0-9]+)(:.*)?", game.name)
     assert found is not None
-    if size is not None and not 2 <= size <= 19:
+    if size is not None and not (size[0] == size[1] and 2 <= size[0] <= 19):
         raise ValueError("toy boards are of 2 to 19 rows")
     if set(options) - {"ko"}:
         raise ValueError("toys know no such rules")
-    return ToyArea(size or int(found[1]), f"ko={options['ko']}" if "ko" in options else (found[2] or "")[1:])
+    return ToyArea(
+        size[0] if size else int(found[1]), f"ko={options['ko']}" if "ko" in options else (found[2] or "")[1:]
+    )

@@ -20,6 +20,7 @@ class Gomoku(Game):
     top."""
 
     family = "gomoku"
+    sgf_number = 4
 
     def __init__(self, size: int = 15, exactly_five: bool = False) -> None:
         if not 9 <= size <= 19:

@@ -37,6 +37,8 @@ class Hex(Game):
     """
 
     family = "hex"
+    sgf_number = 11
+    sgf_letters = False
 
     def __init__(self, size: int = 11, swap: bool = False) -> None:
         if not 3 <= size <= 19:

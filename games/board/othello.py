@@ -29,6 +29,7 @@ class Othello(Game):
     """
 
     family = "othello"
+    sgf_number = 2
     is_scored: ClassVar[bool] = True
 
     def __init__(self, size: int = 8) -> None:

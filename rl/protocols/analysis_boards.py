@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from games.base import Game
 from rl.errors import UserError
+from rl.protocols.remake import Remake
 from rl.search.evaluation import Evaluator
 from rl.search.tree import node_dtype
 
@@ -20,15 +21,6 @@ class Limits(NamedTuple):
 
     default_visits: int
     max_visits: int
-
-
-class Remake(Protocol):
-    """Makes the same game on another board or by other rules."""
-
-    def __call__(self, game: Game, size: tuple[int, int] | None, options: Mapping[str, str]) -> Game:
-        """`game` on a board of (width, height), None being its own, with these options of its name changed. Raises
-        ValueError, in one line, where there is no such game."""
-        ...
 
 
 class Variants(NamedTuple):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from games.base import Game
 from rl.errors import UserError
@@ -15,18 +15,10 @@ from rl.protocols.gtp_clock import Clock, expected_moves
 from rl.protocols.gtp_search import Choice, GameSearch, Stop, read_choice, winrate
 from rl.protocols.moves import BadRequest
 from rl.protocols.played_game import PlayedGame, SearchNote, has_komi
+from rl.protocols.remake import Remake
 from rl.search.driver import SearchResult
 
 _DEFAULT_SIMULATIONS = 400
-
-
-class Remake(Protocol):
-    """Makes the same game on another board or by other rules."""
-
-    def __call__(self, game: Game, size: int | None, options: Mapping[str, str]) -> Game:
-        """`game` with another board size, None being its own, and these options of its name changed. Raises ValueError,
-        in one line, where there is no such game."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -121,9 +113,9 @@ class Session:
         return self._searches[game.name]
 
     def remake(self, size: int | None = None, options: Mapping[str, str] | None = None) -> Game:
-        """This game on another board or by other rules, ready to be searched. Raises BadRequest when there is none."""
+        """This game on another square board or by other rules, ready to be searched. Raises BadRequest if none is."""
         try:
-            game = self._remake(self.game, size, options or {})
+            game = self._remake(self.game, None if size is None else (size, size), options or {})
         except ValueError as error:
             raise BadRequest(str(error)) from None
         if game.name == self.game.name:

@@ -106,23 +106,24 @@ def add_child(tree: Tree, control: Control, parent: int, slot: int) -> int:
 
 @inlined
 def gather_history(game: Game, tree: Tree, control: Control, n: int) -> HashArray:
-    """[k] hashes of the positions before node n, the game's and then the path's, oldest first, in scratch memory."""
-    history: HashArray = control["path_history"]
+    """[k] hashes of the positions before node n, the game's and then the path's, oldest first.
+
+    The path's are written behind the game's, which stay: a game may be long, and this is done for every new node.
+    """
+    history: HashArray = control["history"]
     if not game.uses_history:
         return history[:0]
     length = int(control["history_length"])
-    for place in range(length):
-        history[place] = control["history"][place]
-    depth = 0
     node = n
     while node != ROOT:
         node = int(tree[node]["parent"])
-        depth += 1
+        length += 1
+    gathered: HashArray = history[:length]
     node = n
-    for place in range(length + depth - 1, length - 1, -1):
+    while node != ROOT:
         node = int(tree[node]["parent"])
-        history[place] = game.history_hash(tree[node]["state"])
-    gathered: HashArray = history[: length + depth]
+        length -= 1
+        history[length] = game.history_hash(tree[node]["state"])
     return gathered
 
 

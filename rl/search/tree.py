@@ -64,7 +64,7 @@ def control_dtype(game: Game, max_simulations: int, max_history: int) -> np.dtyp
     """What one tree is asked to do, and its scratch. `max_history` is 0 unless the game uses history."""
     # Sizes are part of the compiled type: rounded up to a power of two, lest each number of simulations compiles anew.
     capacity = 1 << max(10, (max_simulations - 1).bit_length())
-    path_history = max_history + capacity + 1 if game.uses_history else 0
+    num_hashes = max_history + capacity + 1 if game.uses_history else 1
     return np.dtype(
         [
             ("num_nodes", np.int32),  # nodes in use
@@ -82,9 +82,8 @@ def control_dtype(game: Game, max_simulations: int, max_history: int) -> np.dtyp
             ("gumbels", np.float32, (game.num_slots,)),  # [A] the root's Gumbel variates, 0 without noise
             ("root_logits", np.float32, (game.num_slots,)),  # [A] logarithms of the root's priors, before noise
             ("considered_visits", np.int32, (capacity,)),  # [S] Gumbel: see rl.search.roots
-            ("history_length", np.int32),
-            ("history", np.uint64, (max(1, max_history),)),  # [K] history_hash of the positions before the root
-            ("path_history", np.uint64, (max(1, path_history),)),  # [K + N] scratch: the same before some node
+            ("history_length", np.int32),  # K
+            ("history", np.uint64, (num_hashes,)),  # history_hash of the K positions before the root; then scratch
         ],
         align=True,
     )
