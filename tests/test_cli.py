@@ -122,6 +122,6 @@ def test_rules_start_without_torch() -> None:
 
 
 def test_exit_code_of_the_process() -> None:
-    result = run("rules", "go3")
+    result = run("rules", "chess")
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("keima: unknown game 'go3'") and result.stderr.count("\n") == 1
+    assert result.stderr.startswith("keima: unknown game 'chess'") and result.stderr.count("\n") == 1

@@ -222,5 +222,5 @@ def _play(
 def _keys(seed: int, number: int, num_plies: int) -> list[int]:
     """The random stream of each ply of a game."""
     with np.errstate(over="ignore"):
-        game_key = random_bits(np.uint64(seed % 2**64), np.uint64(number))
+        game_key = np.uint64(random_bits(np.uint64(seed % 2**64), np.uint64(number)))  # compiled, it gives an int
         return [int(random_bits(game_key, np.uint64(ply))) for ply in range(num_plies)]
