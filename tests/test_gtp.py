@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,9 +40,22 @@ class FirstFree(UniformEvaluator):
         return Evaluation(logits, np.full(ticket, self.value, np.float32))
 
 
-def make_session(game: Game | None = None, config: GtpConfig = QUICK, value: float = 0.0) -> Session:
+class Ponderous(FirstFree):
+    """Takes its time, so that a search is not through with its memory before anybody looks."""
+
+    def collect(self, ticket: int) -> Evaluation:
+        time.sleep(0.002)
+        return super().collect(ticket)
+
+
+def make_session(
+    game: Game | None = None,
+    config: GtpConfig = QUICK,
+    value: float = 0.0,
+    evaluator: Callable[[Game, int, float], FirstFree] = FirstFree,
+) -> Session:
     def make_search(game: Game) -> GameSearch:
-        return GameSearch(game, FirstFree(game, 4, value), SearchConfig(root="puct"), leaves_per_tree=4, memory=1)
+        return GameSearch(game, evaluator(game, 4, value), SearchConfig(root="puct"), leaves_per_tree=4, memory=1)
 
     chosen = game or ToyArea()
     return Session(chosen, remake if chosen.name.startswith("toy") else remake_by_name, make_search, config)
@@ -355,7 +368,7 @@ def test_any_line_ends_an_analysis(ending: str) -> None:
             script.turns[1].set()
 
     script.turns[0].set()
-    engine = GtpEngine(make_session(ToyArea(9)), "1", pytest.fail)
+    engine = GtpEngine(make_session(ToyArea(9), evaluator=Ponderous), "1", pytest.fail)
     engine.serve(script, write)
     head, *infos = "".join(written).split("\n\n")[0].split("\n")
     after = "".join(written).split("\n\n")[1:]
@@ -446,7 +459,7 @@ def test_an_analysis_for_the_other_player_leaves_the_board() -> None:
 
 
 def test_genmove_analyze_is_not_cut_short() -> None:
-    session = make_session(ToyArea(5))
+    session = make_session(ToyArea(5), evaluator=Ponderous)
     session.table = replace(session.table, config=GtpConfig(seconds=0.5))
     begun = time.monotonic()
     told = talk(["4 kata-genmove_analyze b 10", "name"], session=session).split("\n\n")
@@ -507,7 +520,7 @@ def test_pondering_thinks_while_the_opponent_does() -> None:
 
 
 def test_clocks_are_set_kept_and_obeyed() -> None:
-    session = make_session(ToyArea(5), GtpConfig(lag=0.0))
+    session = make_session(ToyArea(5), GtpConfig(lag=0.0), evaluator=Ponderous)
     begun = time.monotonic()
     told = talk(["time_settings 0 4 10", "genmove b", "genmove w", "time_left b 1 5", "genmove b"], session=session)
     assert told.count("= ") == 3 and told.count("=\n\n") == 2
