@@ -30,6 +30,8 @@ class Goals:
 
 
 _GOALS = {
+    "go9": Goals(moves=2e6, drawn_moves=10e6, simulations=0.5e6),
+    "go19": Goals(moves=0.75e6, drawn_moves=8e6),
     "othello8": Goals(moves=5e6, simulations=0.7e6),
     "hex11": Goals(moves=5e6),
     "gomoku15": Goals(moves=5e6),
