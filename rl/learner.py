@@ -221,7 +221,8 @@ class Learner:
 
         outcome = moved(batch.outcome)
         value_target = value_targets(outcome, moved(batch.root_values), self.config.root_value_weight)
-        return Inputs(moved(batch.observations), moved(batch.legal), moved(batch.policy), outcome, value_target)
+        mask = None if batch.mask is None else moved(batch.mask)
+        return Inputs(moved(batch.observations), moved(batch.legal), moved(batch.policy), outcome, value_target, mask)
 
     def _views(self, inputs: Inputs) -> Iterator[Inputs]:
         """The batch as each symmetry shows it."""
@@ -230,6 +231,7 @@ class Learner:
             origins = torch.from_numpy(np.argsort(symmetry.actions)).to(self._device)  # new action -> original
             yield inputs._replace(
                 observations=inputs.observations.flatten(2)[:, :, cells].view_as(inputs.observations),
+                mask=None if inputs.mask is None else inputs.mask.flatten(2)[:, :, cells].view_as(inputs.mask),
                 legal=inputs.legal[:, origins],
                 policy=inputs.policy[:, origins],
             )
@@ -237,7 +239,7 @@ class Learner:
     def _losses(self, network: Network, inputs: Inputs) -> Losses:
         observations = inputs.observations.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
-            output = network(observations)
+            output = network(observations, inputs.mask)
         return losses_of(output, inputs, self._head, self.config.value_loss_weight)
 
     def _update_ema(self) -> None:

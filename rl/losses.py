@@ -38,6 +38,10 @@ class TrainingBatch(Protocol):
     def root_values(self) -> FloatArray:
         """[n] float32 in [-1, 1]: the search's value for the player to move."""
 
+    @property
+    def mask(self) -> FloatArray | None:
+        """[n, 1, H, W] float32: 1 on the board, 0 beside it; None where every board fills the canvas."""
+
 
 class Inputs(NamedTuple):
     observations: Tensor  # [n, C, H, W]
@@ -45,6 +49,7 @@ class Inputs(NamedTuple):
     policy: Tensor  # [n, num_actions]
     outcome: Tensor  # [n, 3]
     value_target: Tensor  # [n, 3]
+    mask: Tensor | None  # [n, 1, H, W]
 
 
 class Losses(NamedTuple):

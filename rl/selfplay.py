@@ -283,7 +283,7 @@ class Selfplay:
             self._counts["search_seconds"] += searched - waited
             self.waves.submit(group, rows, evaluator)
             self._counts["network_seconds"] += time.perf_counter() - searched
-        self._counts["waves"] += 1
+        self._counts["places"] += self.config.games_per_worker
         return records
 
     def _fill(
@@ -368,7 +368,7 @@ class Selfplay:
 
     def take_counts(self) -> dict[str, float]:
         """What happened since the last call: moves, simulations, evaluations, cache_hits, known_leaves (terminal or
-        proven), depth_sum (of all leaves), waves, network_seconds, search_seconds."""
+        proven), depth_sum (of all leaves), places (those of every wave), network_seconds, search_seconds."""
         controls = self.waves.controls
         counts = self._counts
         counts["simulations"] = float(controls["num_simulations"].sum())
@@ -377,6 +377,6 @@ class Selfplay:
         counts["known_leaves"] = float(controls["num_known_leaves"].sum())
         for name in ("num_simulations", "num_cache_hits", "num_known_leaves", "num_levels"):
             controls[name] = 0
-        names = ("moves", "evaluations", "waves", "network_seconds", "search_seconds")
+        names = ("moves", "evaluations", "places", "network_seconds", "search_seconds")
         self._counts = dict.fromkeys(names, 0.0)
         return counts

@@ -13,6 +13,7 @@ import games
 from games.base import Game
 from rl.learner import LearnerConfig
 from rl.network import NetworkConfig
+from rl.replay.mixture import Mixture
 from rl.replay.window import WindowConfig
 from rl.selfplay import SelfplayConfig
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, ScheduleConfig, TrainConfig
@@ -27,6 +28,11 @@ class Command:
     The defaults follow from the size of GAME; `keima train GAME --help` shows them."""
 
     game: GameName = "connect_four"
+    also: tuple[GameName, ...] = ()
+    """Smaller boards of the same game that are played and learnt beside it, so that one agent plays all of them:
+    keima train go9 --also go5 go6 go7 go8"""
+    also_share: float = 0.4
+    """Share of the games that are played on the boards of --also."""
     run_dir: Path | None = None
     """Where the run is kept. None: runs/GAME."""
     limits: Annotated[LimitsConfig, tyro.conf.arg(name="")] = field(default_factory=LimitsConfig)
@@ -88,7 +94,8 @@ def run(command: Command) -> int:
     if config.limits == LimitsConfig() and not config.deterministic:
         config = replace(config, limits=preset(game).limits)
     run_dir = command.run_dir or Path("runs") / game.name
-    code = train(game, config, run_dir)
+    others = [games.make(name) for name in command.also]
+    code = train(Mixture.mostly(game, others, command.also_share), config, run_dir)
     agent = run_dir / "agents" / f"{game.name}.safetensors"
     print(f"watch it:  tensorboard --logdir {run_dir}")
     if agent.exists():

@@ -19,6 +19,7 @@ import games
 from games.base import Game
 from rl.replay.chunks import ChunkWriter, recover, scan
 from rl.replay.leases import Leases
+from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord, encode
 
 CHUNK_BYTES = 3000
@@ -64,7 +65,7 @@ def main(directory: Path, trials: int) -> None:
         assert len(set(acknowledged)) == len(acknowledged), "a number was leased twice"
         if trial % 5 == 4:
             recover(directory, game)
-        records = list(scan(directory, game))
+        records = list(scan(directory, Mixture.of(game)))
         numbers = [record.game_number for record in records]
         assert len(set(numbers)) == len(numbers), "a game was doubled"
         assert set(acknowledged) <= set(numbers), "an acknowledged game was lost"

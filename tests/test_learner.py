@@ -27,6 +27,7 @@ class Batch(NamedTuple):
     policy: FloatArray
     outcome: FloatArray
     root_values: FloatArray
+    mask: FloatArray | None = None
 
 
 def make_batch(game: Game, seed: int, size: int = 16) -> Batch:

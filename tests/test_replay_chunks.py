@@ -18,6 +18,7 @@ from rl.errors import UserError
 from rl.replay import chunks
 from rl.replay.chunk_format import pack_game, pack_header, read_chunk
 from rl.replay.chunks import ChunkWriter, recover, scan
+from rl.replay.mixture import Mixture
 from rl.replay.pruning import PrunedTotals, prune, pruned_totals
 from rl.replay.records import encode
 
@@ -28,7 +29,7 @@ RECORDS = [random_game(GAME, number) for number in range(12)]
 
 def numbers_in(directory: Path) -> list[int]:
     """The games that a scan finds, each compared with what was written."""
-    found = list(scan(directory, GAME, say=lambda line: None))
+    found = list(scan(directory, Mixture.of(GAME), say=lambda line: None))
     for record in found:
         assert encode(record) == encode(RECORDS[record.game_number])
     return [record.game_number for record in found]
@@ -98,7 +99,7 @@ def test_a_cut_anywhere_in_the_last_game_loses_that_game_only(tmp_path: Path) ->
     for end in range(len(data) - last, len(data)):
         path.write_bytes(data[:end])
         lines: list[str] = []
-        assert [record.game_number for record in scan(tmp_path, GAME, lines.append)] == [0, 1]
+        assert [record.game_number for record in scan(tmp_path, Mixture.of(GAME), lines.append)] == [0, 1]
         torn = end - (len(data) - last)
         assert lines == ([f"{path}: {torn} bytes of an interrupted write at the end left out"] if torn else [])
         assert path.read_bytes() == data[:end]  # a scan changes nothing
@@ -125,7 +126,7 @@ def test_a_flipped_bit_in_a_sealed_chunk_is_told_as_damage(tmp_path: Path) -> No
         path.write_bytes(data[:position] + bytes([data[position] ^ (1 << position % 8)]) + data[position + 1 :])
         if trailer <= position < trailer + 8:  # the mark that it is sealed: no game is touched, and it is told
             lines: list[str] = []
-            assert len(list(scan(tmp_path, GAME, lines.append))) == 2
+            assert len(list(scan(tmp_path, Mixture.of(GAME), lines.append))) == 2
             assert len(lines) == 1 and str(path) in lines[0]
             continue
         with pytest.raises(UserError, match="damaged") as error:
@@ -160,7 +161,7 @@ def test_sound_checksums_over_an_unsound_record_are_damage(tmp_path: Path) -> No
 def test_chunks_of_another_game_another_version_or_no_chunks_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path, range(1), seal=True)
     with pytest.raises(UserError, match="holds games of tic_tac_toe, not of connect_four"):
-        list(scan(tmp_path, games.make("connect_four")))
+        list(scan(tmp_path, Mixture.of(games.make("connect_four"))))
     path.write_bytes(b"not a chunk at all" * 20)
     with pytest.raises(UserError, match=r"w0-000000.games: damaged: its header"):
         numbers_in(tmp_path)
@@ -292,10 +293,10 @@ def test_pruning_deletes_old_chunks_only_and_keeps_the_count(tmp_path: Path) -> 
     write(tmp_path, range(0, 4), seal=True, chunk_bytes=1)  # a chunk a game
     write(tmp_path, range(8, 10), seal=False, name="x", chunk_bytes=1)
     assert pruned_totals(tmp_path) == PrunedTotals(0, 0, 0)
-    assert [path.name for path in prune(tmp_path, GAME, 2)] == ["w0-000000.games", "w0-000001.games"]
+    assert [path.name for path in prune(tmp_path, Mixture.of(GAME), 2)] == ["w0-000000.games", "w0-000001.games"]
     assert sorted(numbers_in(tmp_path)) == [2, 3, 8, 9]
     # The last chunk of each writer stays, so that a name is never used again.
-    assert [path.name for path in prune(tmp_path, GAME, 100)] == ["w0-000002.games", "x-000000.games"]
+    assert [path.name for path in prune(tmp_path, Mixture.of(GAME), 100)] == ["w0-000002.games", "x-000000.games"]
     assert sorted(numbers_in(tmp_path)) == [3, 9]
     gone = [RECORDS[number] for number in (0, 1, 2, 8)]
     positions = sum(int(record.steps["is_target"].sum()) for record in gone)
@@ -311,12 +312,12 @@ def test_an_interrupted_pruning_counts_nothing_twice(tmp_path: Path, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", die)
         with pytest.raises(KeyboardInterrupt):
-            prune(tmp_path, GAME, 1)
+            prune(tmp_path, Mixture.of(GAME), 1)
     assert pruned_totals(tmp_path) == PrunedTotals(0, 0, 0)
     assert numbers_in(tmp_path) == [0, 1, 2]
     with open(tmp_path / "pruned.jsonl", "ab") as file:
         file.write(b'{"chunk": "w0-0')  # and once more, in the middle of a note
-    assert len(prune(tmp_path, GAME, 1)) == 1
+    assert len(prune(tmp_path, Mixture.of(GAME), 1)) == 1
     assert pruned_totals(tmp_path).num_games == 1
     (tmp_path / "pruned.jsonl").write_bytes(b"?\n")
     with pytest.raises(UserError, match=r"pruned.jsonl: damaged"):

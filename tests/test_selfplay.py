@@ -224,7 +224,7 @@ def test_counts_add_up() -> None:
         simulations += counts["simulations"]
         answered += counts["evaluations"] + counts["cache_hits"] + counts["known_leaves"]
         in_flight = simulations - answered
-        assert 0 <= in_flight <= 6 and counts["waves"] == 1, "at most two batches of three are under way"
+        assert 0 <= in_flight <= 6 and counts["places"] == 8, "at most two batches of three are under way"
         assert min(counts["network_seconds"], counts["search_seconds"]) >= 0
         if selfplay.num_active == 0:
             break

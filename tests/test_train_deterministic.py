@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_runs import GAME, TINY, family, none_left, numbers_on_disk, start, wait_until
+from tiny_runs import MIXTURE, TINY, family, none_left, numbers_on_disk, start, wait_until
 
 from rl import checkpoint
 from rl.train.config import LimitsConfig, ResourcesConfig
@@ -33,7 +33,7 @@ def weights(run_dir: Path) -> dict[str, bytes]:
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The weights of a run that nothing happened to."""
     run_dir = tmp_path_factory.mktemp("reference") / "run"
-    assert train(GAME, CONFIG, run_dir, io.StringIO()) == 0
+    assert train(MIXTURE, CONFIG, run_dir, io.StringIO()) == 0
     assert numbers_on_disk(run_dir) == list(range(GAMES))
     return weights(run_dir)
 
@@ -41,12 +41,12 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.mark.compiled_only
 def test_two_workers_make_the_same_weights_as_one(tmp_path: Path, expected: dict[str, bytes]) -> None:
     config = replace(CONFIG, resources=ResourcesConfig(workers=2, device="cpu"))
-    assert train(GAME, config, tmp_path / "run", io.StringIO()) == 0
+    assert train(MIXTURE, config, tmp_path / "run", io.StringIO()) == 0
     assert weights(tmp_path / "run") == expected
 
 
 def test_another_seed_makes_others(tmp_path: Path, expected: dict[str, bytes]) -> None:
-    assert train(GAME, replace(CONFIG, seed=4), tmp_path / "run", io.StringIO()) == 0
+    assert train(MIXTURE, replace(CONFIG, seed=4), tmp_path / "run", io.StringIO()) == 0
     assert weights(tmp_path / "run") != expected
 
 
@@ -64,7 +64,7 @@ def killed_and_resumed(run_dir: Path, times: int, seed: int) -> dict[str, bytes]
         assert none_left(children)
         if len(numbers_on_disk(run_dir)) == GAMES:
             break
-    assert train(GAME, CONFIG, run_dir, io.StringIO()) == 0
+    assert train(MIXTURE, CONFIG, run_dir, io.StringIO()) == 0
     return weights(run_dir)
 
 

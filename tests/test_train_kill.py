@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tiny_runs import GAME, TINY, family, none_left, numbers_on_disk, pids, start, wait_until, workers
+from tiny_runs import MIXTURE, TINY, family, none_left, numbers_on_disk, pids, start, wait_until, workers
 
 from rl.train.config import LimitsConfig
 from rl.train.loop import train
@@ -49,7 +49,7 @@ def kill_again_and_again(run_dir: Path, times: int, seed: int) -> None:
         assert known <= set(numbers)
         known = set(numbers)
     output = io.StringIO()
-    assert train(GAME, replace(TINY, limits=LimitsConfig(games=1)), run_dir, output) == 0
+    assert train(MIXTURE, replace(TINY, limits=LimitsConfig(games=1)), run_dir, output) == 0
     assert f"{len(known)} games" in output.getvalue()
     assert acknowledged(run_dir) == len(known)
 

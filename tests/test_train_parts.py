@@ -19,8 +19,10 @@ import pytest
 from held_children import echo, fail, hang
 from tiny_runs import TINY, limited
 
+import games
 from rl.elo import Pairing
 from rl.errors import UserError
+from rl.replay.mixture import Mixture
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, TrainConfig
 from rl.train.ladder import Ladder
 from rl.train.processes import Child, Failed
@@ -182,7 +184,7 @@ if __name__ == "__main__":
 def test_a_run_directory_is_made_and_taken_up_again(tmp_path: Path) -> None:
     root = tmp_path / "deep" / "run"
     for _ in range(2):
-        directory = RunDirectory(root, "tic_tac_toe", TINY)
+        directory = RunDirectory(root, Mixture.of(games.make("tic_tac_toe")), TINY)
         assert directory.replay.is_dir()
         assert directory.best_agent == root / "agents" / "tic_tac_toe.safetensors"
         directory.close()
@@ -190,7 +192,7 @@ def test_a_run_directory_is_made_and_taken_up_again(tmp_path: Path) -> None:
 
 
 def test_limits_and_resources_may_change_but_not_what_is_trained(tmp_path: Path) -> None:
-    RunDirectory(tmp_path / "run", "tic_tac_toe", TINY).close()
+    RunDirectory(tmp_path / "run", Mixture.of(games.make("tic_tac_toe")), TINY).close()
     config = (tmp_path / "run" / "config.json").read_bytes()
     others = {
         "seed is 3, not 4": replace(TINY, seed=4),
@@ -199,38 +201,38 @@ def test_limits_and_resources_may_change_but_not_what_is_trained(tmp_path: Path)
     }
     for difference, other in others.items():
         with pytest.raises(UserError, match=difference):
-            RunDirectory(tmp_path / "run", "tic_tac_toe", other)
+            RunDirectory(tmp_path / "run", Mixture.of(games.make("tic_tac_toe")), other)
     with pytest.raises(UserError, match="game is tic_tac_toe, not connect_four"):
-        RunDirectory(tmp_path / "run", "connect_four", TINY)
+        RunDirectory(tmp_path / "run", Mixture.of(games.make("connect_four")), TINY)
     assert (tmp_path / "run" / "config.json").read_bytes() == config
     longer = replace(limited(games=10**6), resources=ResourcesConfig(workers=7))
-    RunDirectory(tmp_path / "run", "tic_tac_toe", longer).close()
+    RunDirectory(tmp_path / "run", Mixture.of(games.make("tic_tac_toe")), longer).close()
     assert json.loads((tmp_path / "run" / "config.json").read_text())["resources"]["workers"] == 7
 
 
 def test_a_directory_with_something_else_is_refused_untouched(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(UserError, match=r"holds no run but 'thesis.tex'"):
-        RunDirectory(tmp_path, "tic_tac_toe", TINY)
+        RunDirectory(tmp_path, Mixture.of(games.make("tic_tac_toe")), TINY)
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_a_run_directory_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file"):
-        RunDirectory(tmp_path / "file", "tic_tac_toe", TINY)
+        RunDirectory(tmp_path / "file", Mixture.of(games.make("tic_tac_toe")), TINY)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text('{"format": 1, "game"')
     with pytest.raises(UserError, match=r"config\.json is damaged"):
-        RunDirectory(tmp_path / "run", "tic_tac_toe", TINY)
+        RunDirectory(tmp_path / "run", Mixture.of(games.make("tic_tac_toe")), TINY)
 
 
 def test_two_runs_in_one_directory_are_refused_and_the_lock_goes_with_its_holder(tmp_path: Path) -> None:
-    first = RunDirectory(tmp_path / "run", "tic_tac_toe", TINY)
+    first = RunDirectory(tmp_path / "run", Mixture.of(games.make("tic_tac_toe")), TINY)
     with pytest.raises(UserError, match=f"a run is going on in it \\(process {os.getpid()}\\)"):
-        RunDirectory(tmp_path / "run", "tic_tac_toe", TINY, lock_seconds=0.0)
+        RunDirectory(tmp_path / "run", Mixture.of(games.make("tic_tac_toe")), TINY, lock_seconds=0.0)
     first.close()
-    RunDirectory(tmp_path / "run", "tic_tac_toe", TINY, lock_seconds=0.0).close()
+    RunDirectory(tmp_path / "run", Mixture.of(games.make("tic_tac_toe")), TINY, lock_seconds=0.0).close()
 
 
 def test_a_full_disk_is_one_line_with_the_file() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from tiny_runs import GAME, TINY, family, limited, none_left, numbers_on_disk, start, wait_until, workers
+from tiny_runs import GAME, MIXTURE, TINY, family, limited, none_left, numbers_on_disk, start, wait_until, workers
 
 from rl import checkpoint
 from rl.agent_file import load_agent, read_card
@@ -37,16 +37,16 @@ def test_a_run_trains_evaluates_exports_and_goes_on(tmp_path: Path) -> None:
         evaluation=EvaluationConfig(seconds=0.5, simulations=4, games=4, last_games=6, rollouts=(4,), cpu_share=1e9),
     )
     output = io.StringIO()
-    assert train(GAME, config, run_dir, output) == 0
+    assert train(MIXTURE, config, run_dir, output) == 0
     assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
 
     numbers = numbers_on_disk(run_dir)
     assert len(numbers) == len(set(numbers)) == 60
     lines = read_metrics(run_dir / "metrics.jsonl")
     last = lines[-1]
-    targets = sum(int(record.steps["is_target"].sum()) for record in scan(run_dir / "replay", GAME))
+    targets = sum(int(record.steps["is_target"].sum()) for record in scan(run_dir / "replay", MIXTURE))
     assert last["games"] == 60
-    assert last["positions"] == sum(len(record.steps) for record in scan(run_dir / "replay", GAME))
+    assert last["positions"] == sum(len(record.steps) for record in scan(run_dir / "replay", MIXTURE))
     assert 0 < last["steps"] * TINY.learner.batch_size <= TINY.samples_per_target * targets
     assert 0.0 <= latest(run_dir, "score/random") <= 1.0
     told = set().union(*lines)
@@ -67,16 +67,16 @@ def test_a_run_trains_evaluates_exports_and_goes_on(tmp_path: Path) -> None:
     assert "elo" in card
 
     before = agent.read_bytes()
-    assert train(GAME, config, run_dir, output) == 0
+    assert train(MIXTURE, config, run_dir, output) == 0
     assert "complete" in output.getvalue()
     assert agent.read_bytes() == before
-    assert train(GAME, replace(config, limits=LimitsConfig(games=70)), run_dir, output) == 0
+    assert train(MIXTURE, replace(config, limits=LimitsConfig(games=70)), run_dir, output) == 0
     assert len(numbers_on_disk(run_dir)) == len(set(numbers_on_disk(run_dir))) >= 70
     assert read_metrics(run_dir / "metrics.jsonl")[-1]["games"] == len(numbers_on_disk(run_dir))
 
 
 def test_steps_limit_a_run(tmp_path: Path) -> None:
-    assert train(GAME, limited(steps=7), tmp_path / "run", io.StringIO()) == 0
+    assert train(MIXTURE, limited(steps=7), tmp_path / "run", io.StringIO()) == 0
     saved = checkpoint.latest_valid(tmp_path / "run" / "checkpoints", print)
     assert saved is not None
     assert saved.step == saved.state["learner"]["steps"] == 7
@@ -93,7 +93,7 @@ def test_batches_that_are_not_finite_are_skipped_and_told(tmp_path: Path, monkey
         return batch._replace(root_values=np.full_like(batch.root_values, np.nan)) if 3 <= calls < 7 else batch
 
     monkeypatch.setattr(Window, "sample", sometimes_broken)
-    assert train(GAME, limited(steps=10), tmp_path / "run", io.StringIO()) == 0
+    assert train(MIXTURE, limited(steps=10), tmp_path / "run", io.StringIO()) == 0
     last = read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]
     assert last["learner/skipped_steps"] == 4
     assert last["learner/rollbacks"] == 1
@@ -121,7 +121,7 @@ def test_a_signal_drains_saves_and_leaves_nobody_behind(tmp_path: Path, number: 
     numbers = numbers_on_disk(run_dir)
     assert len(numbers) == len(set(numbers)) > 0
     output = io.StringIO()
-    assert train(GAME, replace(TINY, limits=LimitsConfig(games=1)), run_dir, output) == 0
+    assert train(MIXTURE, replace(TINY, limits=LimitsConfig(games=1)), run_dir, output) == 0
     assert f"step {saved.step}, {len(numbers)} games" in output.getvalue()
 
 
@@ -158,7 +158,7 @@ def test_a_signal_during_the_last_evaluation_ends_it_and_it_is_made_up_for(tmp_p
     assert saved.state["complete"] is False
     output_again = io.StringIO()
     evaluation = EvaluationConfig(seconds=600.0, simulations=2, last_games=2, rollouts=(2,))
-    assert train(GAME, replace(limited(games=40), evaluation=evaluation), run_dir, output_again) == 0
+    assert train(MIXTURE, replace(limited(games=40), evaluation=evaluation), run_dir, output_again) == 0
     assert 0.0 <= latest(run_dir, "score/random") <= 1.0
 
 
@@ -182,15 +182,15 @@ def test_the_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_a_run_of_another_configuration_or_with_a_damaged_chunk_is_refused(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
-    assert train(GAME, limited(games=5), run_dir, io.StringIO()) == 0
+    assert train(MIXTURE, limited(games=5), run_dir, io.StringIO()) == 0
     before = {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file() and path.name != "lock"}
     with pytest.raises(UserError, match="seed is 3, not 4"):
-        train(GAME, replace(limited(games=9), seed=4), run_dir, io.StringIO())
+        train(MIXTURE, replace(limited(games=9), seed=4), run_dir, io.StringIO())
     assert {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file() and path.name != "lock"} == before
     chunk = next((run_dir / "replay").glob("*.games"))
     data = bytearray(chunk.read_bytes())
     data[len(data) // 2] ^= 1
     chunk.write_bytes(data)
     with pytest.raises(UserError, match=chunk.name):
-        train(GAME, limited(games=9), run_dir, io.StringIO())
+        train(MIXTURE, limited(games=9), run_dir, io.StringIO())
     assert json.loads((run_dir / "config.json").read_text())["game"] == "tic_tac_toe"

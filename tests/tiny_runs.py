@@ -15,11 +15,13 @@ from games.board.tic_tac_toe import TicTacToe
 from rl.learner import LearnerConfig
 from rl.network import NetworkConfig
 from rl.replay.chunks import scan
+from rl.replay.mixture import Mixture
 from rl.replay.window import WindowConfig
 from rl.selfplay import SelfplayConfig
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, ScheduleConfig, TrainConfig
 
 GAME = TicTacToe()
+MIXTURE = Mixture.of(GAME)
 
 TINY = TrainConfig(
     seed=3,
@@ -135,7 +137,7 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], se
 
 def numbers_on_disk(run_dir: Path) -> list[int]:
     """The numbers of all whole games on disk, in order."""
-    return sorted(record.game_number for record in scan(run_dir / "replay", GAME, lambda line: None))
+    return sorted(record.game_number for record in scan(run_dir / "replay", MIXTURE, lambda line: None))
 
 
 def none_left(processes: list[psutil.Process], seconds: float = 5.0) -> bool:

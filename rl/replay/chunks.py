@@ -21,6 +21,7 @@ from typing import NamedTuple
 from games.base import Game
 from rl.errors import UserError
 from rl.replay.chunk_format import SUFFIX, chunk_paths, pack_game, pack_header, pack_trailer, read_chunk
+from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord
 
 
@@ -140,7 +141,7 @@ def print_line(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def scan(directory: Path, game: Game, say: Callable[[str], None] = print_line) -> Iterator[GameRecord]:
+def scan(directory: Path, mixture: Mixture, say: Callable[[str], None] = print_line) -> Iterator[GameRecord]:
     """Every game of every chunk in `directory`, each number once (the first met wins), chunk after chunk by name.
 
     Nothing is changed on disk, so chunks may be growing meanwhile. `say` is given one line for each chunk whose end
@@ -148,13 +149,13 @@ def scan(directory: Path, game: Game, say: Callable[[str], None] = print_line) -
     """
     seen: set[int] = set()
     for path in chunk_paths(directory):
-        chunk = read_chunk(path, game)
+        chunk = read_chunk(path, mixture.canvas)
         if chunk.num_torn_bytes:
             say(f"{path}: {chunk.num_torn_bytes} bytes of an interrupted write at the end left out")
         for frame in chunk.frames:
             if frame.game_number not in seen:
                 seen.add(frame.game_number)
-                yield chunk.record(game, frame)
+                yield chunk.record(mixture.game(frame.game_number), frame)
 
 
 def recover(directory: Path, game: Game, say: Callable[[str], None] = print_line) -> None:

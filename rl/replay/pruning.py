@@ -8,10 +8,10 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from games.base import Game
 from rl.errors import UserError
 from rl.replay.chunk_format import Chunk, chunk_paths, read_chunk
 from rl.replay.chunks import fsync_directory
+from rl.replay.mixture import Mixture
 
 _NAME = "pruned.jsonl"
 
@@ -25,7 +25,7 @@ class PrunedTotals(NamedTuple):
     """Steps with a policy target, as `Window.total_positions` counts them."""
 
 
-def prune(directory: Path, game: Game, oldest_game: int) -> list[Path]:
+def prune(directory: Path, mixture: Mixture, oldest_game: int) -> list[Path]:
     """Delete the sealed chunks that hold no game numbered `oldest_game` or above; returns their paths.
 
     The last chunk of each writer stays, so that no name is used twice. What the others held is written to
@@ -36,9 +36,9 @@ def prune(directory: Path, game: Game, oldest_game: int) -> list[Path]:
     for path, following in itertools.pairwise(paths):
         if _writer(path) != _writer(following):
             continue
-        chunk = read_chunk(path, game)
+        chunk = read_chunk(path, mixture.canvas)
         if chunk.sealed and all(frame.game_number < oldest_game for frame in chunk.frames):
-            _note(directory, game, chunk)
+            _note(directory, mixture, chunk)
             path.unlink()
             old.append(path)
     return old
@@ -54,8 +54,8 @@ def _writer(path: Path) -> str:
     return path.name.rpartition("-")[0]
 
 
-def _note(directory: Path, game: Game, chunk: Chunk) -> None:
-    records = [chunk.record(game, frame) for frame in chunk.frames]
+def _note(directory: Path, mixture: Mixture, chunk: Chunk) -> None:
+    records = [chunk.record(mixture.game(frame.game_number), frame) for frame in chunk.frames]
     num_steps = sum(len(record.steps) for record in records)
     totals = PrunedTotals(len(records), num_steps, sum(int(record.steps["is_target"].sum()) for record in records))
     path = directory / _NAME

@@ -149,6 +149,13 @@ def decode(game: Game, data: bytes) -> GameRecord:
     return record
 
 
+def number_of(data: bytes) -> int:
+    """The game number that `encode` wrote, which tells what was played. Raises ValueError where there is none."""
+    if len(data) < _HEADER.size:
+        raise ValueError(f"{len(data)} bytes are too few for a game")
+    return int(_HEADER.unpack_from(data)[2])
+
+
 def payload_marker(game: Game) -> bytes:
     """The bytes that every encoded record of this game begins with."""
     return _HEADER.pack(_VERSION, _layout(step_dtype(game), target_dtype(game)), 0, 0, 0)[:_MARKER_SIZE]

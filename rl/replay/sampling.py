@@ -53,11 +53,12 @@ def fill_batch(
     `positions` [P], `games` [G], `steps` and `returns` [M], `targets` [K] and `states` [M] (of games that store
     states, else empty) are the rows of a `Window`; `cells` [S, H*W] and `actions` [S, num_actions] its S symmetries.
     Written: `observations` [n, C, H, W], `legal` and `policy` [n, num_actions], `outcome` [n, 3], `root_values` and
-    `ages` [n]. The draw is a function of `key`, row and P alone.
+    `ages` [n]. Where these are of a larger board, `actions` name its actions, and what is not of this board stays as it
+    was. The draw is a function of `key`, row and P alone.
     """
     state = np.zeros(1, states.dtype)
-    planes = np.zeros(observations.shape[1:], np.float32)
-    mask = np.zeros(legal.shape[1], np.bool_)
+    planes = np.zeros(game.observation_shape, np.float32)
+    mask = np.zeros(game.num_actions, np.bool_)
     history = np.zeros(game.max_num_moves + 1, np.uint64)
     for row in range(len(observations)):
         counter = np.uint64(2 * row)
@@ -77,7 +78,6 @@ def fill_batch(
         _write_planes(planes, cells[side], observations[row])
         for action in range(len(mask)):
             legal[row, actions[side, action]] = mask[action]
-            policy[row, action] = 0.0
         for target in targets[first_target : first_target + step["num_targets"]]:
             policy[row, actions[side, target["action"]]] = target["weight"] / float(WEIGHT_SUM)
         _write_outcome(returns[first_step + ply], outcome[row])
@@ -106,7 +106,8 @@ def _restore(
 
 @inlined
 def _write_planes(planes: FloatArray, cells: IndexArray, observation: FloatArray) -> None:
-    """Show in each cell of `observation` [C, H, W] the cell of `planes` that `cells` [H*W] names."""
+    """Show in each cell of a board the cell of `planes` [C, H, W] that `cells` [H*W] names; the board lies in the upper
+    left corner of `observation`, which is as large or larger."""
     width = planes.shape[2]
     for plane in range(planes.shape[0]):
         for cell in range(len(cells)):

@@ -57,6 +57,36 @@ class Batch(NamedTuple):
     """[n] float32: the search's value for the player to move."""
     ages: IndexArray
     """[n] int64: by how many game numbers the newest game in the window is ahead of the sampled one."""
+    mask: FloatArray | None = None
+    """[n, 1, H, W] float32: 1 on the board, 0 beside it; None where every board fills the canvas."""
+
+    @classmethod
+    def blank(cls, canvas: Game, batch_size: int, *, masked: bool) -> Batch:
+        """All zero, for boards up to that of `canvas`."""
+        _, height, width = canvas.observation_shape
+        return cls(
+            np.zeros((batch_size, *canvas.observation_shape), np.float32),
+            np.zeros((batch_size, canvas.num_actions), np.bool_),
+            np.zeros((batch_size, canvas.num_actions), np.float32),
+            np.zeros((batch_size, 3), np.float32),
+            np.zeros(batch_size, np.float32),
+            np.zeros(batch_size, np.int64),
+            np.zeros((batch_size, 1, height, width), np.float32) if masked else None,
+        )
+
+    def rows(self, first: int, last: int) -> Batch:
+        """A part of the positions, as views."""
+        part = slice(first, last)
+        mask = None if self.mask is None else self.mask[part]
+        return Batch(
+            self.observations[part],
+            self.legal[part],
+            self.policy[part],
+            self.outcome[part],
+            self.root_values[part],
+            self.ages[part],
+            mask,
+        )
 
 
 class Window:
@@ -66,8 +96,14 @@ class Window:
     numbers, so it is the same whatever order they arrived in.
     """
 
-    def __init__(self, game: Game, config: WindowConfig, *, earlier_positions: int = 0) -> None:
-        """`earlier_positions`: positions of the run that are counted, but whose games are no longer on disk."""
+    def __init__(
+        self, game: Game, config: WindowConfig, *, earlier_positions: int = 0, canvas_actions: IndexArray | None = None
+    ) -> None:
+        """`earlier_positions`: positions of the run that are counted, but whose games are no longer on disk.
+
+        `canvas_actions` [num_actions] is given where `sample_into` fills batches of a larger board: its actions that
+        stand for those of this game.
+        """
         if game.action_dtype.shape != () or game.action_dtype.kind not in "iu":
             raise TypeError(f"{game.name}: planes can be rebuilt only for games whose actions are integers")
         self._game, self._config = game, config
@@ -80,6 +116,8 @@ class Window:
         symmetries = game.symmetries()
         self._cells = np.array([symmetry.cells for symmetry in symmetries], np.int64)
         self._actions = np.array([symmetry.actions for symmetry in symmetries], np.int64)
+        if canvas_actions is not None:
+            self._actions = canvas_actions[self._actions]
         self.total_positions = earlier_positions
         """Positions with a policy target of all games ever added, and earlier ones."""
         self.newest_game = -1
@@ -139,28 +177,29 @@ class Window:
 
         A function of `key` (below 2**64) and of the games held. Raises ValueError when there are none.
         """
-        return self._sample(self._positions, batch_size, key)
+        return self._sample(batch_size, key, held_out=False)
 
     def sample_holdout(self, batch_size: int, key: int) -> Batch:
         """As `sample`, from the games that are never trained on."""
-        return self._sample(self._holdout, batch_size, key)
+        return self._sample(batch_size, key, held_out=True)
 
-    def _sample(self, positions: RowQueue, batch_size: int, key: int) -> Batch:
+    def _sample(self, batch_size: int, key: int, *, held_out: bool) -> Batch:
+        batch = Batch.blank(self._game, batch_size, masked=False)
+        self.sample_into(batch, key, self.newest_game, held_out=held_out)
+        return batch
+
+    def sample_into(self, batch: Batch, key: int, newest_game: int, *, held_out: bool) -> None:
+        """As `sample` or `sample_holdout`, into a blank batch of this game's board, or of a larger one.
+
+        Ages are counted from `newest_game`; the mask is left alone.
+        """
+        positions = self._holdout if held_out else self._positions
         if len(positions) == 0:
             raise ValueError("there are no positions to sample")
-        game = self._game
-        batch = Batch(
-            np.empty((batch_size, *game.observation_shape), np.float32),
-            np.empty((batch_size, game.num_actions), np.bool_),
-            np.empty((batch_size, game.num_actions), np.float32),
-            np.empty((batch_size, 3), np.float32),
-            np.empty(batch_size, np.float32),
-            np.empty(batch_size, np.int64),
-        )
         fill_batch(
-            game,
+            self._game,
             np.uint64(key),
-            self.newest_game,
+            newest_game,
             positions.rows,
             self._games.rows,
             self._steps.rows,
@@ -169,9 +208,8 @@ class Window:
             self._states.rows,
             self._cells,
             self._actions,
-            *batch,
+            *batch[:6],
         )
-        return batch
 
     def _queue_of(self, game_number: int) -> RowQueue:
         return self._holdout if self.is_held_out(game_number) else self._positions

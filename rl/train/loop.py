@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from games.base import Game
+from rl.replay.mixture import Mixture
 from rl.train.config import TrainConfig
 from rl.train.display import Display
 from rl.train.examiner import Examiner
@@ -37,8 +37,8 @@ class _Children:
             self.examiner.kill()
 
 
-def train(game: Game, config: TrainConfig, run_directory: Path, output: TextIO = sys.stdout) -> int:
-    """Train in `run_directory`, taking up the run that is in it, until a limit is reached or a signal comes.
+def train(mixture: Mixture, config: TrainConfig, run_directory: Path, output: TextIO = sys.stdout) -> int:
+    """Train on the games of `mixture`, taking up the run in `run_directory`, until a limit or a signal comes.
 
     Returns the exit code: 0 when the run is complete, 128 + the signal's number when a signal has cut it short; the
     same call goes on from there. Raises UserError for what a person can mend. Needs the main thread.
@@ -49,9 +49,9 @@ def train(game: Game, config: TrainConfig, run_directory: Path, output: TextIO =
         directory: RunDirectory | None = None
         try:
             resources = Resources.of(config.resources, deterministic=config.deterministic)
-            directory = RunDirectory(run_directory, game.name, config)
+            directory = RunDirectory(run_directory, mixture, config)
             with Display(output) as display:
-                _train(game, config, directory, resources, display, stop, children)
+                _train(mixture, config, directory, resources, display, stop, children)
         except Stopped:
             pass  # the exit code tells it
         finally:
@@ -63,7 +63,7 @@ def train(game: Game, config: TrainConfig, run_directory: Path, output: TextIO =
 
 
 def _train(
-    game: Game,
+    mixture: Mixture,
     config: TrainConfig,
     directory: RunDirectory,
     resources: Resources,
@@ -72,8 +72,8 @@ def _train(
     children: _Children,
 ) -> None:
     schedule = config.schedule
-    reporter = Reporter(game, directory, display, schedule.metrics_seconds, schedule.sample_game_seconds)
-    run = Run(game, config, directory, resources, reporter)
+    reporter = Reporter(mixture, directory, display, schedule.metrics_seconds, schedule.sample_game_seconds)
+    run = Run(mixture, config, directory, resources, reporter)
     try:
         children.examiner = Examiner(run, reporter.loud)
         stop.drains = True
@@ -96,7 +96,7 @@ def _train(
 def _start_workers(run: Run) -> WorkerPool:
     config, directory = run.config, run.directory
     setup = WorkerSetup(
-        game=run.game,
+        mixture=run.mixture,
         config=config.selfplay,
         seed=config.seed,
         replay=directory.replay,

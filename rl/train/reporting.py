@@ -11,6 +11,7 @@ import numpy as np
 
 from games.base import FloatArray, Game
 from rl.elo import Rating
+from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord
 from rl.train.display import Display, Snapshot
 from rl.train.metrics import Averages, Counters, Metrics
@@ -43,9 +44,14 @@ class Reporter:
     """Gathers what happens between two lines of metrics. One thread."""
 
     def __init__(
-        self, game: Game, directory: RunDirectory, display: Display, metrics_seconds: float, sample_game_seconds: float
+        self,
+        mixture: Mixture,
+        directory: RunDirectory,
+        display: Display,
+        metrics_seconds: float,
+        sample_game_seconds: float,
     ) -> None:
-        self._game = game
+        self._mixture = mixture
         self._directory = directory
         self._display = display
         self._metrics_seconds = metrics_seconds
@@ -169,7 +175,7 @@ class Reporter:
         texts, self._scalars, self._texts = self._texts, {}, {}
         if self._last_game is not None and clock - self._last_sample_game >= self._sample_game_seconds:
             self._last_sample_game = clock
-            texts["games/sample"] = game_text(self._game, self._last_game)
+            texts["games/sample"] = game_text(self._mixture.game(self._last_game.game_number), self._last_game)
         counters = Counters(run.learner.steps, run.games, run.positions, run.seconds)
         self._metrics.write(counters, scalars, texts=texts)
 
@@ -196,10 +202,8 @@ class Reporter:
         if counts["simulations"]:
             rates["search/cache_hits"] = counts["cache_hits"] / counts["simulations"]
             rates["search/depth"] = counts["depth_sum"] / counts["simulations"]
-        if counts["waves"]:
-            rates["selfplay/batch_fill"] = counts["evaluations"] / (
-                counts["waves"] * run.config.selfplay.games_per_worker
-            )
+        if counts["places"]:
+            rates["selfplay/batch_fill"] = counts["evaluations"] / counts["places"]
         if self._root_values:
             rates["search/root_value_spread"] = float(np.concatenate(self._root_values).std())
             self._root_values = []

@@ -12,13 +12,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from games.base import Game
 from rl import checkpoint
 from rl.agent_file import load_agent, save_agent
 from rl.learner import Learner
 from rl.replay.chunks import recover, scan
-from rl.replay.records import GameRecord, decode
-from rl.replay.window import Window
+from rl.replay.mixed_window import MixedWindow
+from rl.replay.mixture import Mixture
+from rl.replay.records import GameRecord, decode, number_of
 from rl.search.random import random_bits
 from rl.train.config import TrainConfig
 from rl.train.ladder import Ladder
@@ -37,22 +37,24 @@ class Run:
     """The state of a run in the main process."""
 
     def __init__(
-        self, game: Game, config: TrainConfig, directory: RunDirectory, resources: Resources, reporter: Reporter
+        self, mixture: Mixture, config: TrainConfig, directory: RunDirectory, resources: Resources, reporter: Reporter
     ) -> None:
-        self.game = game
+        self.mixture = mixture
+        self.game = mixture.canvas
+        """The game that the run is about: what it is measured in, and what its agent is named after."""
         self.config = config
         self.directory = directory
         self.resources = resources
         self.reporter = reporter
         self.learner = Learner(
-            game,
+            self.game,
             config.network,
             config.learner,
             config.seed,
             device=resources.device,
             num_threads=resources.learner_threads,
         )
-        self.window = Window(game, config.window)
+        self.window = MixedWindow(mixture, config.window)
         self.ladder = Ladder()
         self.evaluated: list[int] = []
         """Steps of the networks that are on the ladder and whose files are kept, oldest first."""
@@ -114,7 +116,7 @@ class Run:
 
     def decode(self, report: Report) -> list[GameRecord]:
         """The games of a report."""
-        return [decode(self.game, data) for data in report.games]
+        return [decode(self.mixture.game(number_of(data)), data) for data in report.games]
 
     def add_games(self, records: Iterable[GameRecord]) -> None:
         """Count finished games and put them into the window, in the order of their numbers."""
@@ -190,7 +192,7 @@ class Run:
 
     def _card(self, step: int) -> dict[str, str]:
         newest = {"games": str(self.games), "minutes": f"{self.seconds / 60:.1f}"} if step == self.learner.steps else {}
-        return {"game": self.game.name, "seed": str(self.config.seed), "step": str(step), **newest}
+        return {"game": self.mixture.name, "seed": str(self.config.seed), "step": str(step), **newest}
 
     # --- saving -----------------------------------------------------------------------------------------------------
 
@@ -218,7 +220,7 @@ class Run:
             self.generation = int(saved.state["generation"])
             self.ladder = Ladder.from_json(saved.state["ladder"])
             self.evaluated = [int(step) for step in saved.state["evaluated"]]
-        records = list(scan(directory.replay, self.game, say))
+        records = list(scan(directory.replay, self.mixture, say))
         if self.config.deterministic:
             boundary = self.generation * self.config.games_per_generation
             self.ahead = {record.game_number: record for record in records if record.game_number >= boundary}

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from rl.errors import UserError
+from rl.replay.mixture import Mixture
 from rl.train.config import TrainConfig
 
 _FORMAT = 1
@@ -33,7 +34,7 @@ _MAY_CHANGE = ("limits", "resources", "evaluation", "schedule")
 class RunDirectory:
     """An opened and locked run directory."""
 
-    def __init__(self, root: Path, game_name: str, config: TrainConfig, *, lock_seconds: float = 5.0) -> None:
+    def __init__(self, root: Path, mixture: Mixture, config: TrainConfig, *, lock_seconds: float = 5.0) -> None:
         """Make the directory or take up the run in it.
 
         Raises UserError when it holds a run of another game or configuration, something else than a run, or a run
@@ -41,13 +42,13 @@ class RunDirectory:
         later than its main process: the lock is theirs too, and waited for.
         """
         self.root = root
-        self.game_name = game_name
+        self._played = mixture.name
         self.replay = root / "replay"
         self.checkpoints = root / "checkpoints"
         self.networks = root / "networks"
         self.agents = root / "agents"
         self.stacks = root / "stacks.txt"
-        self.best_agent = self.agents / f"{game_name}.safetensors"
+        self.best_agent = self.agents / f"{mixture.canvas.name}.safetensors"
         with naming_disk_errors(root):
             root.mkdir(parents=True, exist_ok=True)
         self._check_content(config)
@@ -67,7 +68,7 @@ class RunDirectory:
         return self.networks / f"step-{step:08d}.safetensors"
 
     def _described(self, config: TrainConfig) -> dict[str, Any]:
-        described = {"format": _FORMAT, "game": self.game_name, **asdict(config)}
+        described = {"format": _FORMAT, "game": self._played, **asdict(config)}
         return dict(json.loads(json.dumps(described)))  # as it will be read back: tuples are lists
 
     def _check_content(self, config: TrainConfig) -> None:

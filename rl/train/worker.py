@@ -7,8 +7,8 @@ a network file, and game numbers to play. So it could as well run on another mac
 from __future__ import annotations
 
 import time
-from collections import deque
-from dataclasses import dataclass
+from collections import Counter, deque
+from dataclasses import dataclass, replace
 from multiprocessing import connection
 from multiprocessing.reduction import DupFd
 from pathlib import Path
@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from games.base import Game
 from rl.agent_file import load_agent
 from rl.evaluator import TorchEvaluator
 from rl.replay.chunks import ChunkWriter
+from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord, encode
 from rl.selfplay import Selfplay, SelfplayConfig
 
@@ -74,7 +74,7 @@ class Report(NamedTuple):
 class WorkerSetup:
     """What a worker is started with. Pickled once, by the process that starts it."""
 
-    game: Game
+    mixture: Mixture
     config: SelfplayConfig
     seed: int
     replay: Path
@@ -106,17 +106,68 @@ def work(pipe: connection.Connection, setup: WorkerSetup, lock: SharedLock) -> N
     _Worker(pipe, setup).run()
 
 
+class _Table:
+    """Where one of the games is played: its numbers to play, its boards, and the network as this board needs it."""
+
+    def __init__(self, setup: WorkerSetup, index: int) -> None:
+        self._setup = setup
+        self._game = setup.mixture.games[index]
+        config = replace(setup.config, games_per_worker=_num_places(setup, index))
+        self.selfplay = Selfplay(self._game, config, setup.seed)
+        self.numbers: deque[int] = deque()
+        self.begun = 0
+        self._evaluator: TorchEvaluator | None = None
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.numbers) or self.selfplay.num_active > 0
+
+    def wave(self) -> list[GameRecord]:
+        """The games that end in one wave."""
+        assert self._evaluator is not None
+        return self.selfplay.wave(self._evaluator, self._next_number)
+
+    def use(self, message: UseNetwork) -> None:
+        network = load_agent(message.path, self._game)
+        if self._evaluator is None:
+            # A GPU evaluates one half of the games while the other half is searched.
+            halves = 1 if self._setup.device == "cpu" else 2
+            self._evaluator = TorchEvaluator(
+                self._game,
+                network,
+                -(-self.selfplay.config.games_per_worker // halves),
+                device=self._setup.device,
+                network_id=message.network_id,
+                fixed_batch=self._setup.fixed_batch,
+                precision="fastest",
+            )
+        else:
+            self._evaluator.load_weights(network.state_dict(), message.network_id)
+
+    def _next_number(self) -> int | None:
+        if not self.numbers:
+            return None
+        self.begun += 1
+        return self.numbers.popleft()
+
+
+def _num_places(setup: WorkerSetup, index: int) -> int:
+    """The boards of one game: as many as its share of the games and their length ask for, so that all get through
+    their numbers equally fast."""
+    mixture = setup.mixture
+    weights = [share * game.max_num_moves for game, share in zip(mixture.games, mixture.shares, strict=True)]
+    return max(1, round(setup.config.games_per_worker * weights[index] / sum(weights)))
+
+
 class _Worker:
     """The loop of one worker process."""
 
     def __init__(self, pipe: connection.Connection, setup: WorkerSetup) -> None:
         self._pipe = pipe
         self._setup = setup
-        self._writer = ChunkWriter(setup.replay, setup.game, setup.writer_name)
-        self._selfplay = Selfplay(setup.game, setup.config, setup.seed)
-        self._evaluator: TorchEvaluator | None = None
-        self._numbers: deque[int] = deque()
-        self._begun = 0
+        self._writer = ChunkWriter(setup.replay, setup.mixture.canvas, setup.writer_name)
+        self._tables = [_Table(setup, index) for index in range(len(setup.mixture.games))]
+        self._has_network = False
         self._paused = False
         self._stopped = False
         self._seconds = 0.0
@@ -130,34 +181,32 @@ class _Worker:
             finished = [] if self._is_idle() else self._play()
             if finished or time.monotonic() - self._last_report >= _REPORT_SECONDS:
                 self._report(finished)
-        self._selfplay.abandon()
+        for table in self._tables:
+            table.selfplay.abandon()
         self._writer.close()
         self._report([])
 
     def _is_idle(self) -> bool:
-        return self._paused or self._evaluator is None or (not self._numbers and self._selfplay.num_active == 0)
+        return self._paused or not self._has_network or not any(table.has_work for table in self._tables)
 
     def _play(self) -> list[GameRecord]:
-        assert self._evaluator is not None
         begun = time.monotonic()
-        finished = self._selfplay.wave(self._evaluator, self._next_number)
+        finished = [record for table in self._tables if table.has_work for record in table.wave()]
         for record in finished:
             self._writer.append(record)
         self._seconds += time.monotonic() - begun
         return finished
 
-    def _next_number(self) -> int | None:
-        if not self._numbers:
-            return None
-        self._begun += 1
-        return self._numbers.popleft()
-
     def _report(self, finished: list[GameRecord]) -> None:
-        counts = {**self._selfplay.take_counts(), "seconds": self._seconds}
+        counts = Counter[str]()
+        for table in self._tables:
+            counts.update(table.selfplay.take_counts())
+        counts["seconds"] = self._seconds  # type: ignore[assignment]
         self._seconds = 0.0
         self._last_report = time.monotonic()
         numbers = tuple(record.game_number for record in finished)
-        self._pipe.send(Report(numbers, tuple(encode(record) for record in finished), counts, self._begun))
+        begun = sum(table.begun for table in self._tables)
+        self._pipe.send(Report(numbers, tuple(encode(record) for record in finished), dict(counts), begun))
 
     def _listen(self) -> None:
         """Take all messages that are there; wait a little for one when there is nothing to play."""
@@ -167,7 +216,8 @@ class _Worker:
             if isinstance(message, UseNetwork):
                 network = message
             elif isinstance(message, Numbers):
-                self._numbers.extend(message.numbers)
+                for number in message.numbers:
+                    self._tables[self._setup.mixture.index(number)].numbers.append(number)
             elif isinstance(message, Pause):
                 self._paused = message.paused
             else:
@@ -176,18 +226,6 @@ class _Worker:
             self._use(network)
 
     def _use(self, message: UseNetwork) -> None:
-        network = load_agent(message.path, self._setup.game)
-        if self._evaluator is None:
-            # A GPU evaluates one half of the games while the other half is searched.
-            halves = 1 if self._setup.device == "cpu" else 2
-            self._evaluator = TorchEvaluator(
-                self._setup.game,
-                network,
-                -(-self._setup.config.games_per_worker // halves),
-                device=self._setup.device,
-                network_id=message.network_id,
-                fixed_batch=self._setup.fixed_batch,
-                precision="fastest",
-            )
-        else:
-            self._evaluator.load_weights(network.state_dict(), message.network_id)
+        for table in self._tables:
+            table.use(message)
+        self._has_network = True

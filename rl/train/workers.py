@@ -156,7 +156,7 @@ class WorkerPool:
                 self._loud(message.text)
                 continue
             assert isinstance(message, Report)
-            place.ready |= message.counts.get("waves", 0) > 0
+            place.ready |= message.counts.get("places", 0) > 0
             place.numbers.difference_update(message.numbers)
             place.begun = message.begun
             if message.games:
