@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,20 +35,20 @@ def test_a_conversation_through_pipes(small_agent: Path) -> None:
 
 @pytest.mark.compiled_only
 def test_an_untrained_game_is_played_with_a_warning_and_the_command_is_quiet_when_its_reader_goes_away() -> None:
-    command = [sys.executable, "-m", "scripts.cli", "gtp", "connect_four4x4", "--memory", "8", "--simulations", "20"]
+    command = [sys.executable, "-m", "scripts.cli", "gtp", "hex4", "--memory", "8", "--simulations", "20"]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
     )
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     process.stdin.write("genmove b\n")
     process.stdin.flush()
-    assert process.stdout.readline().strip() in ("= 1", "= 2", "= 3", "= 4")
+    assert re.fullmatch(r"= [a-d][1-4]", process.stdout.readline().strip())
     process.stdout.close()
     process.stdin.write("genmove w\n")  # the input stays open: the engine must not wait
     process.stdin.flush()
     assert process.wait(60) == 141
     assert process.stderr.read() == (
-        "keima: no agent ships for connect_four4x4: it is played by a search that knows only the rules\n"
+        "keima: no agent ships for hex4: it is played by a search that knows only the rules\n"
     )
     process.stdin.close()
     process.stderr.close()
