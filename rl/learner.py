@@ -227,7 +227,7 @@ class Learner:
     def _views(self, inputs: Inputs) -> Iterator[Inputs]:
         """The batch as each symmetry shows it."""
         for symmetry in self._symmetries:
-            cells = torch.from_numpy(symmetry.cells).to(self._device)
+            cells = torch.from_numpy(np.ascontiguousarray(symmetry.cells)).to(self._device)  # may be a turned view
             origins = torch.from_numpy(np.argsort(symmetry.actions)).to(self._device)  # new action -> original
             yield inputs._replace(
                 observations=inputs.observations.flatten(2)[:, :, cells].view_as(inputs.observations),

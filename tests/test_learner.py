@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from small_games import SMALL_GAMES
 
+import games
 from games.base import BoolArray, FloatArray, Game
 from games.board.connect_four import ConnectFour
 from games.board.tic_tac_toe import TicTacToe
@@ -116,7 +118,7 @@ def test_calibration_by_hand() -> None:
     assert measured["value/calibration_error"] == pytest.approx((0.41 + 0.45 + 0.0) / 4, abs=1e-6)
 
 
-@pytest.mark.parametrize("game", [TicTacToe(), ConnectFour(4, 4)], ids=lambda game: game.name)
+@pytest.mark.parametrize("game", [*map(games.make, SMALL_GAMES), ConnectFour(4, 4)], ids=lambda game: game.name)
 def test_evaluation_is_the_same_for_every_view_of_a_batch(game: Game) -> None:
     """The symmetries are a group, so the mean over them cannot tell a batch from its mirror image."""
     learner = make_learner(game)
