@@ -117,11 +117,10 @@ class Go(GoStones):
 
     def is_legal(self, state: State, action: int, history: HashArray) -> bool:
         """Whether one action is legal: for random play that draws moves until it has a legal one."""
-        if action == self.num_actions - 1:
-            return True
         point = action + action // self.size + 1
+        passes = action == self.num_actions - 1
         # Apart, so that this much is inlined: most of what is drawn is occupied.
-        return self.cell(state, point + self.stride) == EMPTY and self.may_play(state, point, history)
+        return passes or (self.cell(state, point + self.stride) == EMPTY and self.may_play(state, point, history))
 
     def may_play(self, state: State, point: int, history: HashArray) -> bool:
         """Whether a stone on an empty point is legal."""

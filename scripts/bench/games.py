@@ -97,25 +97,28 @@ def _measure_game(game: Game, command: GamesBench) -> tuple[list[Figure], float]
 
 def play_by_drawing(game: Game, num_moves: int, seed: int) -> int:
     """Play so many moves, game after game, each drawn among all actions until one is legal; returns how many ended."""
-    history = np.zeros(game.max_num_moves if game.uses_history else 0, np.uint64)
-    return _play_by_drawing(game, np.zeros(1, game.state_dtype), history, num_moves, np.uint64(seed))
+    length = game.max_num_moves if game.uses_history else 0
+    # In a record, as the search keeps them: numba counts references to arrays that stand alone, at each call.
+    tables = np.zeros(1, [("state", game.state_dtype), ("history", np.uint64, (length + 1,))])
+    return _play_by_drawing(game, tables, num_moves, np.uint64(seed))
 
 
 @njit
-def _play_by_drawing(game: Game, states: StateArray, history: HashArray, num_moves: int, key: np.uint64) -> int:
-    """`states` [1] and `history` [D] (the most moves of a game, 0 where the game reads none) are scratch."""
-    state = states[0]
+def _play_by_drawing(game: Game, tables: StateArray, num_moves: int, key: np.uint64) -> int:
+    """`tables` [1] is scratch: a `state`, and a `history` as long as a game."""
+    state, history = tables[0]["state"], tables[0]["history"]
     game.reset(state)
     num_games, ply, counter = 0, 0, np.uint64(0)
     for _ in range(num_moves):
+        past = history[:ply]
         # Compiled, an int made of bits is unsigned, and an action is not.
         action: Any = np.int64(below(random_bits(key, counter), game.num_actions))
         counter += np.uint64(1)
-        while not game.is_legal(state, action, history[:ply]):
+        while not game.is_legal(state, action, past):
             action = np.int64(below(random_bits(key, counter), game.num_actions))
             counter += np.uint64(1)
         position = game.history_hash(state) if game.uses_history else np.uint64(0)
-        _, ended = game.step(state, action, history[:ply])
+        _, ended = game.step(state, action, past)
         if game.uses_history:
             history[ply] = position
             ply += 1
