@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import games
-from games.base import Game, HashArray, StateArray
+from games.base import Game, StateArray
 from games.compiled import njit
 from rl.search.random import below, random_bits
 from scripts.bench.play import play_at_random

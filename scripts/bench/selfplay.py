@@ -188,6 +188,6 @@ def _account(table: _Table) -> str:
         f"{totals['cache_hits'] / simulations:.2f} the cache",
         f"{totals['known_leaves'] / simulations:.2f} ended in terminal or proven positions",
         f"{totals['search_seconds'] / table.seconds:.2f} of the time was search",
-        f"{totals['evaluations'] / max(1.0, totals['waves']):.0f} rows a batch",
+        f"{totals['evaluations'] / max(1.0, totals['places']):.2f} of the batches filled",
     ]
     return ", ".join(parts)
