@@ -147,26 +147,33 @@ def play_match(
     num_games: int,
     seed: int,
     *,
+    openings: Sequence[Sequence[int]] | None = None,
+    swap_colours: bool = True,
     stop: Stop | None = None,
     progress: Progress | None = None,
 ) -> MatchResult:
     """Play `num_games` games, each opening twice with the colours swapped.
 
-    `stop` is polled at every ply, and by players while they think; games unfinished then are dropped. A player who
-    chooses an illegal action loses that game. Raises UserError when the game is not for two or `num_games` is below 1.
+    `openings` are actions from the start, taken in turn; None finds some that are all different. Without `swap_colours`
+    each is played once a round, and the first player is player 0 throughout. `stop` is polled at every ply, and by
+    players while they think; games unfinished then are dropped. A player who chooses an illegal action loses that game.
+    Raises UserError when the game is not for two or `num_games` is below 1.
     """
     if game.num_players != 2:
         raise UserError(f"{game.name} is a game for {game.num_players}: a match needs two players")
     if num_games < 1:
         raise UserError(f"a match of {num_games} games: it needs at least one")
-    openings, notes = find_openings(game, (num_games + 1) // 2, seed)
+    games_an_opening = 2 if swap_colours else 1
+    notes: tuple[str, ...] = ()
+    if openings is None:
+        openings, notes = find_openings(game, -(-num_games // games_an_opening), seed)
     table = _Table(game, num_games)
     for row in range(num_games):
-        for action in openings[row // 2 % len(openings)]:
+        for action in openings[row // games_an_opening % len(openings)]:
             table.play(np.array([row]), np.array([action]))
     opening_lengths = table.lengths.copy()
     players = (first, second)
-    begins = np.arange(num_games) % 2 == 0  # the first player begins in games 0, 2, 4, ...
+    begins = np.arange(num_games) % games_an_opening == 0  # whether the first player is player 0
     forfeits: dict[int, str] = {}
     running = np.arange(num_games)
     while running.size and not (stop is not None and stop()):

@@ -32,6 +32,7 @@ _COMMANDS = {
     "match": "play two players against each other: score, Elo, 95 % interval",
     "gtp": "GTP engine on standard input and output",
     "analyze": "JSON lines in KataGo's analysis protocol",
+    "sgf": "game records of a training run's games",
     "rules": "JSON lines: moves in, legal moves and results out",
     "check-game": "test a game's rules against the contract, yours too",
     "bench": "measure every figure the README claims",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,6 +63,36 @@ def converse(
     chosen = thinker or FirstLegal(game)
     Dialogue(game, console, lambda: chosen, strength, lambda: human, np.random.default_rng(0)).play()
     return said.getvalue()
+
+
+# --- saving ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_game_is_saved_with_the_win_rates_of_the_agent(tmp_path: Path) -> None:
+    file = tmp_path / "game.sgf"
+    said = converse(games.make("hex3"), f"b2,save {file},resign,save {file}x", human=0).replace("\n", " ")
+    assert f"The game is in {file}." in said and f"The game is in {file}x." in said
+    saved = file.read_text()
+    assert "GM[11]" in saved and "PB[human]" in saved and "PW[Keima]" in saved and "RE[?]" in saved
+    assert "B[b2]" in saved and "C[W 75.0 %]\nW[a1]" in saved
+    assert "RE[W+R]" in Path(f"{file}x").read_text()
+
+
+@pytest.mark.parametrize(
+    ("game", "name", "complaint"),
+    [
+        ("hex3", "", "save takes the name of a file"),
+        ("hex3", "there.sgf", "There is a file"),
+        ("hex3", "nowhere/game.sgf", "No such file or directory"),
+        ("tic_tac_toe", "game.sgf", "SGF has no records of tic_tac_toe"),
+    ],
+)
+def test_what_cannot_be_saved_is_told_and_nothing_is_lost(tmp_path: Path, game: str, name: str, complaint: str) -> None:
+    (tmp_path / "there.sgf").write_text("mine")
+    said = converse(games.make(game), f"save {tmp_path / name if name else ''},quit")
+    assert complaint in said.replace("\n", " ")  # it is wrapped to the width
+    assert [path.name for path in tmp_path.iterdir()] == ["there.sgf"]
+    assert (tmp_path / "there.sgf").read_text() == "mine"
 
 
 # --- the board ------------------------------------------------------------------------------------------------------

@@ -145,6 +145,24 @@ def test_a_small_game_repeats_openings_and_says_so() -> None:
     assert len(result.games) == 160 and result.num_openings == 38 and result.num_distinct_games == 76
 
 
+def test_given_openings_are_played_in_turn_and_on_request_from_one_side() -> None:
+    game = games.make("connect_four")
+    players = RandomPlayer(game), RandomPlayer(game)
+    both = play_match(game, *players, 6, 1, openings=[(3,), (2, 2)])
+    assert [played.moves[: played.num_opening_moves] for played in both.games] == [
+        (3,),
+        (3,),
+        (2, 2),
+        (2, 2),
+        (3,),
+        (3,),
+    ]
+    assert [played.first_begins for played in both.games] == [True, False] * 3
+    one = play_match(game, *players, 5, 1, openings=[(3,), (2,)], swap_colours=False)
+    assert [played.moves[0] for played in one.games] == [3, 2, 3, 2, 3]
+    assert all(played.first_begins for played in one.games) and one.num_openings == 2
+
+
 def test_a_match_is_reproducible_and_its_seed_matters(random_match: MatchResult) -> None:
     game = games.make("connect_four")
     again = play_match(game, RandomPlayer(game), RolloutPlayer(game, 3), 60, 11)

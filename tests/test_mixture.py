@@ -21,6 +21,7 @@ from rl.replay.mixture import Mixture
 from rl.replay.window import Window, WindowConfig
 from rl.train.config import LimitsConfig
 from rl.train.loop import train
+from scripts.cli import main
 
 GO3, GO5 = games.make("go3"), games.make("go5")
 GO = Mixture.mostly(GO5, [GO3], 0.4)
@@ -114,6 +115,20 @@ def test_one_game_alone_is_sampled_as_by_its_window() -> None:
     assert (mixed.num_positions, mixed.num_games, mixed.newest_game) == (plain.num_positions, 5, 4)
 
 
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [(None, "holds no run"), ("{}", "is damaged"), ('{"game": "tic_tac_toe"}', "SGF has no records of tic_tac_toe")],
+)
+def test_what_is_no_run_has_no_records(
+    tmp_path: Path, config: str | None, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    assert main(["sgf", str(tmp_path), "--into", str(tmp_path / "sgf")]) == 2
+    told = capsys.readouterr().err
+    assert complaint in told and told.count("\n") == 1 and not (tmp_path / "sgf").exists()
+
+
 def test_nothing_to_sample() -> None:
     with pytest.raises(ValueError, match="no positions"):
         MixedWindow(GO, NO_HOLDOUT).sample(4, 0)
@@ -130,6 +145,13 @@ def test_a_run_learns_two_boards_at_once_and_its_agent_plays_both(tmp_path: Path
     agent = tmp_path / "agents" / "hex4.safetensors"
     for game in HEX.games:
         assert load_agent(agent, game).shape.num_actions == game.num_actions
+    code = main(["sgf", str(tmp_path), "--into", str(tmp_path / "sgf"), "--games", "7"])
+    records_written = sorted((tmp_path / "sgf").iterdir())
+    assert code == 0 and len(records_written) == 7
+    newest = max(records)
+    text = records_written[-1].read_text()
+    assert f"self-play game {newest}" in text and "GM[11]" in text and " %]" in text
+    assert f"SZ[{HEX.game(newest).observation_shape[1]}]" in text
     output = io.StringIO()
     assert train(HEX, replace(config, limits=LimitsConfig(games=50)), tmp_path, output) == 0
     assert "40 games" in output.getvalue(), "all games are found again, of both boards"

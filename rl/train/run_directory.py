@@ -42,7 +42,7 @@ class RunDirectory:
         later than its main process: the lock is theirs too, and waited for.
         """
         self.root = root
-        self._played = mixture.name
+        self._mixture = mixture
         self.replay = root / "replay"
         self.checkpoints = root / "checkpoints"
         self.networks = root / "networks"
@@ -68,7 +68,8 @@ class RunDirectory:
         return self.networks / f"step-{step:08d}.safetensors"
 
     def _described(self, config: TrainConfig) -> dict[str, Any]:
-        described = {"format": _FORMAT, "game": self._played, **asdict(config)}
+        others = dict(zip((game.name for game in self._mixture.games[1:]), self._mixture.shares[1:], strict=True))
+        described = {"format": _FORMAT, "game": self._mixture.canvas.name, "also": others, **asdict(config)}
         return dict(json.loads(json.dumps(described)))  # as it will be read back: tuples are lists
 
     def _check_content(self, config: TrainConfig) -> None:
@@ -86,6 +87,7 @@ class RunDirectory:
             assert isinstance(held, dict)
         except (ValueError, AssertionError):
             raise UserError(f"{path} is damaged: give another --run-dir") from None
+        held.setdefault("also", {})  # runs from before several games were played together
         for name, asked in self._described(config).items():
             if name not in _MAY_CHANGE and (difference := _difference(name, held.get(name), asked)):
                 raise UserError(f"{self.root} holds another run: its {difference}; give another --run-dir")

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from games.base import Game, State
+from rl.protocols.moves import COLOURS, BadRequest
+from rl.protocols.sgf import SgfInfo, actions_to_sgf
 from scripts.terminal.board import draw, mark
 from scripts.terminal.console import Console
 from scripts.terminal.thinking import LEVELS, Budget, Level, Situation, Thinker, Thought, choose, ranked
@@ -20,6 +22,7 @@ undo         take back your last move and the answer to it
 swap         change sides: the agent goes on with yours
 level [N]    tell or set how strong the agent is, 1 to {levels}
 resign       give the game up
+save FILE    write the game as an SGF record
 new          begin another game
 help         this list
 quit         stop playing"""
@@ -36,6 +39,8 @@ class Ply(NamedTuple):
     reward: float
     """Of that action, for the player who chose it."""
     terminated: bool
+    value: float | None = None
+    """The search's value of the position before, for the player who moved; None where nobody searched."""
 
 
 class Strength(NamedTuple):
@@ -75,6 +80,7 @@ class Dialogue:
             "swap": self._swap,
             "level": self._level,
             "resign": self._resign,
+            "save": self._save,
             "new": self._begin,
             "quit": self._quit,
         }
@@ -130,11 +136,11 @@ class Dialogue:
         self._game.legal_actions(situation.state, situation.history, mask)
         return [int(action) for action in mask.nonzero()[0]]
 
-    def _move(self, action: int) -> None:
+    def _move(self, action: int, value: float | None = None) -> None:
         situation = self._situation()
         state = situation.state.copy()
         reward, terminated = self._game.step(state, action, situation.history)
-        self._plies.append(Ply(state, action, float(reward), bool(terminated)))
+        self._plies.append(Ply(state, action, float(reward), bool(terminated), value))
 
     def _show(self) -> None:
         before = self._plies[-2].state if len(self._plies) > 1 else None
@@ -192,7 +198,7 @@ class Dialogue:
         budget = self._strength.budget or self._strength.settings.budget
         thought = self._think(budget)
         action = choose(thought, self._strength.settings, self._generator)
-        self._move(action)
+        self._move(action, thought.value)
         self._show()
         estimate, thinking = self._estimate("It expects", thought), self._thinking(thought)
         self._console.say(f"The agent plays {self._game.action_to_text(action)}. {estimate}; {thinking}.")
@@ -262,18 +268,44 @@ class Dialogue:
     def _resign(self, words: list[str]) -> None:
         self._resigned = True
 
+    def _save(self, words: list[str]) -> None:
+        if len(words) != 1:
+            self._console.say("save takes the name of a file: save game.sgf")
+            return
+        names = ["Keima", "Keima"]
+        names[self._human] = "human"
+        result = f"{COLOURS[1 - self._human]}+R" if self._resigned else None
+        played = self._plies[1:]
+        actions = [ply.action for ply in played if ply.action is not None]
+        try:
+            info = SgfInfo(names[0], names[1], result)
+            text = actions_to_sgf(self._game, actions, [ply.value for ply in played], info)
+            with open(words[0], "x", encoding="utf-8") as file:
+                file.write(text)
+        except BadRequest as error:
+            self._console.say(f"{error}.")
+        except FileExistsError:
+            self._console.say(f"There is a file {words[0]} already: it stays as it is.")
+        except OSError as error:
+            self._console.say(f"{words[0]}: {error.strerror}.")
+        else:
+            self._console.say(f"The game is in {words[0]}.")
+
     def _quit(self, words: list[str]) -> None:
         self._done = True
 
     def _after_the_end(self) -> None:
-        """Ask for another game; under a pipe only `new` and `undo` go on, and anything else ends."""
+        """Ask for another game; under a pipe only `new`, `undo` and `save` go on, anything else ends."""
         while not self._done:
-            line = self._console.ask("Another game? (yes, no, undo) ")
+            line = self._console.ask("Another game? (yes, no, undo, save FILE) ")
             answer = (line or "").strip().lower()
             if answer in ("new", "y", "yes"):
                 self._begin([])
             elif answer in ("undo", "u"):
                 self._undo([])
+            elif answer.startswith("save"):
+                self._save((line or "").split()[1:])
+                continue
             elif line is None or not self._console.style.interactive or answer in ("", "n", "no", "q", "quit", "exit"):
                 self._done = True
             else:
