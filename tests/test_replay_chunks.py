@@ -19,7 +19,6 @@ from rl.replay import chunks
 from rl.replay.chunk_format import pack_game, pack_header, read_chunk
 from rl.replay.chunks import ChunkWriter, recover, scan
 from rl.replay.mixture import Mixture
-from rl.replay.pruning import PrunedTotals, prune, pruned_totals
 from rl.replay.records import encode
 
 TESTS = Path(__file__).resolve().parent
@@ -287,38 +286,3 @@ def test_recover_names_a_chunk_it_cannot_write(tmp_path: Path, file_size_limit: 
         recover(tmp_path, GAME)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))  # before pytest writes its own output
     assert numbers_in(tmp_path) == [1]
-
-
-def test_pruning_deletes_old_chunks_only_and_keeps_the_count(tmp_path: Path) -> None:
-    write(tmp_path, range(0, 4), seal=True, chunk_bytes=1)  # a chunk a game
-    write(tmp_path, range(8, 10), seal=False, name="x", chunk_bytes=1)
-    assert pruned_totals(tmp_path) == PrunedTotals(0, 0, 0)
-    assert [path.name for path in prune(tmp_path, Mixture.of(GAME), 2)] == ["w0-000000.games", "w0-000001.games"]
-    assert sorted(numbers_in(tmp_path)) == [2, 3, 8, 9]
-    # The last chunk of each writer stays, so that a name is never used again.
-    assert [path.name for path in prune(tmp_path, Mixture.of(GAME), 100)] == ["w0-000002.games", "x-000000.games"]
-    assert sorted(numbers_in(tmp_path)) == [3, 9]
-    gone = [RECORDS[number] for number in (0, 1, 2, 8)]
-    positions = sum(int(record.steps["is_target"].sum()) for record in gone)
-    assert pruned_totals(tmp_path) == PrunedTotals(4, sum(len(record.steps) for record in gone), positions)
-
-
-def test_an_interrupted_pruning_counts_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, range(0, 3), seal=True, chunk_bytes=1)
-
-    def die(path: Path) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", die)
-        with pytest.raises(KeyboardInterrupt):
-            prune(tmp_path, Mixture.of(GAME), 1)
-    assert pruned_totals(tmp_path) == PrunedTotals(0, 0, 0)
-    assert numbers_in(tmp_path) == [0, 1, 2]
-    with open(tmp_path / "pruned.jsonl", "ab") as file:
-        file.write(b'{"chunk": "w0-0')  # and once more, in the middle of a note
-    assert len(prune(tmp_path, Mixture.of(GAME), 1)) == 1
-    assert pruned_totals(tmp_path).num_games == 1
-    (tmp_path / "pruned.jsonl").write_bytes(b"?\n")
-    with pytest.raises(UserError, match=r"pruned.jsonl: damaged"):
-        pruned_totals(tmp_path)

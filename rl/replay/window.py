@@ -96,14 +96,9 @@ class Window:
     numbers, so it is the same whatever order they arrived in.
     """
 
-    def __init__(
-        self, game: Game, config: WindowConfig, *, earlier_positions: int = 0, canvas_actions: IndexArray | None = None
-    ) -> None:
-        """`earlier_positions`: positions of the run that are counted, but whose games are no longer on disk.
-
-        `canvas_actions` [num_actions] is given where `sample_into` fills batches of a larger board: its actions that
-        stand for those of this game.
-        """
+    def __init__(self, game: Game, config: WindowConfig, *, canvas_actions: IndexArray | None = None) -> None:
+        """`canvas_actions` [num_actions] is given where `sample_into` fills batches of a larger board: its actions that
+        stand for those of this game."""
         if game.action_dtype.shape != () or game.action_dtype.kind not in "iu":
             raise TypeError(f"{game.name}: planes can be rebuilt only for games whose actions are integers")
         self._game, self._config = game, config
@@ -118,8 +113,8 @@ class Window:
         self._actions = np.array([symmetry.actions for symmetry in symmetries], np.int64)
         if canvas_actions is not None:
             self._actions = canvas_actions[self._actions]
-        self.total_positions = earlier_positions
-        """Positions with a policy target of all games ever added, and earlier ones."""
+        self.total_positions = 0
+        """Positions with a policy target of all games ever added."""
         self.newest_game = -1
         """The highest game number ever added."""
 
@@ -137,11 +132,6 @@ class Window:
     def num_holdout_positions(self) -> int:
         """Positions held out."""
         return len(self._holdout)
-
-    @property
-    def oldest_game(self) -> int:
-        """The lowest game number held: no game below it is needed again. One above the newest where none is held."""
-        return int(self._games.rows["number"].min()) if len(self._games) else self.newest_game + 1
 
     def add_all(self, records: Iterable[GameRecord]) -> None:
         """Add games in the order of their numbers."""
