@@ -16,6 +16,8 @@ from games.compiled import njit
 Bits = Any
 """A uint64 bitboard: np.uint64 in Python, a machine word in the compiled search."""
 _WON = np.uint64(1 << 62)
+_TABLE_BITS = {2: 10, 3: 14, 4: 20, 5: 24}
+"""Answers that are remembered, by the size of the board."""
 
 
 class HexSolver:
@@ -30,8 +32,8 @@ class HexSolver:
         middle = (size - 1) / 2
         cells = sorted(range(size * size), key=lambda cell: abs(cell // size - middle) + abs(cell % size - middle))
         self._order = np.array(cells)
-        self._keys = np.zeros(1 << 20, np.uint64)
-        self._known = np.zeros(1 << 20, np.uint64)
+        self._keys = np.zeros(1 << _TABLE_BITS[size], np.uint64)
+        self._known = np.zeros(1 << _TABLE_BITS[size], np.uint64)
 
     def wins(self, stones: tuple[int, int], to_play: int) -> bool:
         """Whether the player to move wins; `stones` are both players' bitboards, neither joined yet."""
@@ -74,7 +76,7 @@ def _solve(
     """
     first, second = (own, other) if player == 0 else (other, own)
     key = (first << np.uint64(26)) | (second << np.uint64(1)) | np.uint64(player) | _WON
-    slot = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(44))
+    slot = np.int64(((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) % np.uint64(keys.size))
     if keys[slot] == key:
         return known[slot]
     answer = np.uint64(0)

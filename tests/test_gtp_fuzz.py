@@ -12,7 +12,7 @@ from games.base import Game
 from rl.protocols.gtp import GtpEngine
 from rl.protocols.gtp_lines import parse_line
 from rl.protocols.gtp_session import GtpConfig
-from tests.test_gtp import make_session
+from tests.gtp_talk import make_session
 from tests.toy_area import ToyArea
 
 COMMANDS = re.findall(

@@ -125,7 +125,8 @@ def test_set_up_refuses_what_is_no_position() -> None:
 def winning_openings(size: int) -> list[str]:
     """The board with # where the first stone wins."""
     solver = HexSolver(size)
-    wins = [not solver.wins((1 << cell, 0), 1) for cell in range(size * size)]
+    half = [not solver.wins((1 << cell, 0), 1) for cell in range((size * size + 1) // 2)]
+    wins = half + half[: size * size // 2][::-1]  # turned by half a turn, the board is the same
     return ["".join(".#"[won] for won in wins[row * size : (row + 1) * size]) for row in range(size)]
 
 
@@ -136,6 +137,12 @@ def test_winning_openings_of_3x3() -> None:
 @pytest.mark.compiled_only
 def test_winning_openings_of_4x4() -> None:
     assert winning_openings(4) == ["...#", "..#.", ".#..", "#..."]
+
+
+@pytest.mark.long
+@pytest.mark.compiled_only
+def test_thirteen_winning_openings_of_5x5() -> None:
+    assert winning_openings(5) == ["....#", ".####", ".###.", "####.", "#...."]
 
 
 @pytest.mark.compiled_only
