@@ -27,7 +27,7 @@ def load_evaluator(game: Game, path: Path, batch_size: int, device: str = "cpu",
 
     Imports torch, which takes more than a second: call it when a network is needed, not before.
     """
-    from rl.agent_file import load_agent
-    from rl.evaluator import TorchEvaluator
+    from rl.network.agent_file import load_agent
+    from rl.network.evaluator import TorchEvaluator
 
     return TorchEvaluator(game, load_agent(path, game), batch_size, device=device, num_threads=num_threads)

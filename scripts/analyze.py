@@ -15,8 +15,8 @@ import tyro
 import games
 from games.base import Game
 from rl.errors import UserError
-from rl.protocols.analysis import AnalysisEngine, EngineConfig, EngineNames
-from rl.protocols.analysis_boards import Variants
+from rl.protocols.analysis.boards import Variants
+from rl.protocols.analysis.engine import AnalysisEngine, EngineConfig, EngineNames
 from rl.search.evaluation import Evaluator, UniformEvaluator
 from scripts.agents import find_agent, load_evaluator
 from scripts.arguments import GameName

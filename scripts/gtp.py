@@ -15,9 +15,9 @@ import tyro
 import games
 from games.base import Game
 from rl.errors import UserError
-from rl.protocols.gtp import GtpEngine
-from rl.protocols.gtp_search import GameSearch
-from rl.protocols.gtp_session import GtpConfig, Session
+from rl.protocols.gtp.engine import GtpEngine
+from rl.protocols.gtp.search import GameSearch
+from rl.protocols.gtp.session import GtpConfig, Session
 from rl.search.driver import SearchConfig
 from rl.search.evaluation import Evaluator, UniformEvaluator
 from scripts.agents import find_agent, load_evaluator

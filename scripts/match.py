@@ -17,12 +17,12 @@ from rich.console import Console
 
 import games
 from games.base import Game
+from rl.arena.match import MatchResult, Progress, Tally, play_match
+from rl.arena.players import PLAYER_HELP, Player, make_player
 from rl.errors import UserError
-from rl.match import MatchResult, Progress, Tally, play_match
-from rl.players import PLAYER_HELP, Player, make_player
-from rl.protocols.engine_match import OutsideSeat, OwnSeat, Seat, play_engine_match
-from rl.protocols.gtp_seat import PREFIX, EngineSeat
-from rl.protocols.judge import EngineJudge, Judge, PlayOutJudge, RulesJudge
+from rl.protocols.gtp.engine_match import OutsideSeat, OwnSeat, Seat, play_engine_match
+from rl.protocols.gtp.judge import EngineJudge, Judge, PlayOutJudge, RulesJudge
+from rl.protocols.gtp.seat import PREFIX, EngineSeat
 from rl.protocols.moves import BadRequest
 from rl.protocols.sgf import SgfInfo, actions_to_sgf, check_sgf
 from rl.search.driver import SearchConfig

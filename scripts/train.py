@@ -11,8 +11,8 @@ import tyro
 
 import games
 from games.base import Game
-from rl.learner import LearnerConfig
-from rl.network import NetworkConfig
+from rl.learning.learner import LearnerConfig
+from rl.network.model import NetworkConfig
 from rl.replay.mixture import Mixture
 from rl.replay.window import WindowConfig
 from rl.selfplay import SelfplayConfig

@@ -31,8 +31,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def small_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of an untrained agent for tic-tac-toe."""
-    from rl.agent_file import save_agent
-    from rl.network import Network, NetworkConfig, NetworkShape
+    from rl.network.agent_file import save_agent
+    from rl.network.model import Network, NetworkConfig, NetworkShape
 
     game = games.make("tic_tac_toe")
     path = tmp_path_factory.mktemp("agent") / "small.safetensors"

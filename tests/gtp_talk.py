@@ -10,9 +10,9 @@ import numpy as np
 
 import games
 from games.base import FloatArray, Game
-from rl.protocols.gtp import GtpEngine
-from rl.protocols.gtp_search import GameSearch
-from rl.protocols.gtp_session import GtpConfig, Session
+from rl.protocols.gtp.engine import GtpEngine
+from rl.protocols.gtp.search import GameSearch
+from rl.protocols.gtp.session import GtpConfig, Session
 from rl.search.driver import SearchConfig
 from rl.search.evaluation import Evaluation, UniformEvaluator
 from scripts.variants import remake as remake_by_name

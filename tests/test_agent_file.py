@@ -12,10 +12,10 @@ from small_games import NETWORK_GAMES
 
 import games
 from games.base import Game
-from rl.agent_file import load_agent, read_card, save_agent
 from rl.agents import shipped_agent
 from rl.errors import UserError
-from rl.network import Network, NetworkConfig, NetworkShape
+from rl.network.agent_file import load_agent, read_card, save_agent
+from rl.network.model import Network, NetworkConfig, NetworkShape
 
 CONFIG = NetworkConfig(blocks=3, channels=8, policy_channels=4, value_channels=4, value_hidden=8)
 
@@ -95,7 +95,7 @@ def test_agents_from_before_families_still_load(tmp_path: Path, monkeypatch: pyt
     def without_family(header: dict[str, Any], **options: Any) -> str:
         return written({name: value for name, value in header.items() if name != "family"}, **options)
 
-    monkeypatch.setattr("rl.agent_file.json.dumps", without_family)
+    monkeypatch.setattr("rl.network.agent_file.json.dumps", without_family)
     saved(path, game)
     assert b'\\"family\\"' not in path.read_bytes()
     for name in ("connect_four", "connect_four5x4"):
@@ -148,7 +148,7 @@ def test_a_foreign_safetensors_file_and_plain_text(tmp_path: Path) -> None:
 
 def test_a_newer_format_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     game = games.make("tic_tac_toe")
-    monkeypatch.setattr("rl.agent_file.FORMAT_VERSION", 99)
+    monkeypatch.setattr("rl.network.agent_file.FORMAT_VERSION", 99)
     saved(tmp_path / "agent", game)
     monkeypatch.undo()
     assert "format 99" in assert_one_line_error(tmp_path / "agent", game)

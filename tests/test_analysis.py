@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import games
 from games.base import FloatArray, Game
-from rl.protocols.analysis import AnalysisEngine, EngineConfig, EngineNames
+from rl.protocols.analysis.engine import AnalysisEngine, EngineConfig, EngineNames
 from rl.search.evaluation import Evaluation, Evaluator, UniformEvaluator
 
 CONNECT_FOUR = games.make("connect_four")

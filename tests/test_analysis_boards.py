@@ -13,9 +13,9 @@ from scored_game import Patches
 import games
 from games.base import FloatArray, Game
 from rl.errors import UserError
-from rl.protocols.analysis import AnalysisEngine, EngineConfig, EngineNames
-from rl.protocols.analysis_answers import count_after
-from rl.protocols.analysis_boards import Variants
+from rl.protocols.analysis.answers import count_after
+from rl.protocols.analysis.boards import Variants
+from rl.protocols.analysis.engine import AnalysisEngine, EngineConfig, EngineNames
 from rl.protocols.moves import replay
 from rl.search.evaluation import Evaluation, Evaluator, UniformEvaluator
 from scripts.variants import remake

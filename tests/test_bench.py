@@ -18,9 +18,9 @@ from minimax import solve_tic_tac_toe
 import games
 import scripts.bench as bench
 from games.base import HashArray, IndexArray, StateArray
-from rl.agent_file import save_agent
-from rl.network import Network, NetworkConfig, NetworkShape
-from rl.players import Stop
+from rl.arena.players import Stop
+from rl.network.agent_file import save_agent
+from rl.network.model import Network, NetworkConfig, NetworkShape
 from scripts.bench.games import play_by_drawing
 from scripts.bench.play import play_at_random
 from scripts.bench.report import Figure, Lap, interleaved, rates

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import torch
 
-from rl import checkpoint
 from rl.errors import UserError
+from rl.learning import checkpoint
 
 FILES = ["model.safetensors", "ema.safetensors", "optimizer.safetensors", "state.json", "MANIFEST.json"]
 

@@ -15,10 +15,10 @@ from small_games import NETWORK_GAMES
 
 import games
 from games.base import FloatArray, Game
-from rl.cuda import CudaDevice, graph_sizes
 from rl.errors import UserError
-from rl.evaluator import HandOver, TorchEvaluator
-from rl.network import Network, NetworkConfig, NetworkShape, value_of
+from rl.network.cuda import CudaDevice, graph_sizes
+from rl.network.evaluator import HandOver, TorchEvaluator
+from rl.network.model import Network, NetworkConfig, NetworkShape, value_of
 from rl.search.evaluation import Evaluation, Evaluator
 from scripts.bench.cuda import CudaBench, run
 

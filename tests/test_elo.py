@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rl.elo import PRIOR_DRAWS, Pairing, elo_difference, expected_score, ladder, wilson_interval
+from rl.arena.elo import PRIOR_DRAWS, Pairing, elo_difference, expected_score, ladder, wilson_interval
 
 
 def test_elo_of_well_known_scores() -> None:

@@ -18,13 +18,13 @@ from sgfmill import sgf
 
 import games
 from games.base import Game
+from rl.arena.match import MatchGame
+from rl.arena.players import RandomPlayer, UniformPlayer
 from rl.errors import UserError
-from rl.match import MatchGame
-from rl.players import RandomPlayer, UniformPlayer
-from rl.protocols.engine_match import OutsideSeat, OwnSeat, play_engine_match
-from rl.protocols.gtp_client import EngineFailure, GtpProcess
-from rl.protocols.gtp_seat import EngineSeat
-from rl.protocols.judge import EngineJudge, Judge, PlayOutJudge, RulesJudge
+from rl.protocols.gtp.client import EngineFailure, GtpProcess
+from rl.protocols.gtp.engine_match import OutsideSeat, OwnSeat, play_engine_match
+from rl.protocols.gtp.judge import EngineJudge, Judge, PlayOutJudge, RulesJudge
+from rl.protocols.gtp.seat import EngineSeat
 from scripts.cli import main
 from tests.toy_area import ToyArea
 

@@ -14,8 +14,8 @@ from torch import Tensor
 import games
 from games.base import FloatArray, Game
 from rl.errors import UserError
-from rl.evaluator import MAX_OUTSTANDING, NUM_LANES, HandOver, Precision, TorchEvaluator, batch_sizes
-from rl.network import Network, NetworkConfig, NetworkShape, value_of
+from rl.network.evaluator import MAX_OUTSTANDING, NUM_LANES, HandOver, Precision, TorchEvaluator, batch_sizes
+from rl.network.model import Network, NetworkConfig, NetworkShape, value_of
 from rl.search.evaluation import Evaluation, Evaluator
 
 SMALL = NetworkConfig(blocks=3, channels=16, policy_channels=8, value_channels=8, value_hidden=16)

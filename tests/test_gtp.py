@@ -12,9 +12,9 @@ import pytest
 import games
 from games.base import Game
 from rl.errors import UserError
-from rl.protocols.gtp import GtpEngine
-from rl.protocols.gtp_search import GameSearch
-from rl.protocols.gtp_session import GtpConfig, Session
+from rl.protocols.gtp.engine import GtpEngine
+from rl.protocols.gtp.search import GameSearch
+from rl.protocols.gtp.session import GtpConfig, Session
 from rl.search.driver import SearchConfig
 from rl.search.evaluation import UniformEvaluator
 from scripts.variants import remake as remake_by_name
@@ -239,7 +239,7 @@ def test_it_resigns_only_when_told_to() -> None:
     ],
 )
 def test_fixed_handicap_is_where_the_protocol_puts_it(size: int, count: int, points: str) -> None:
-    from rl.protocols.gtp_board import handicap_points
+    from rl.protocols.gtp.board import handicap_points
 
     game = ToyArea(size)
     assert " ".join(game.action_to_text(action) for action in handicap_points(game, count)) == points

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from games.base import Game
-from rl.protocols.gtp import GtpEngine
-from rl.protocols.gtp_search import GameSearch
-from rl.protocols.gtp_session import GtpConfig, Session
+from rl.protocols.gtp.engine import GtpEngine
+from rl.protocols.gtp.search import GameSearch
+from rl.protocols.gtp.session import GtpConfig, Session
 from rl.protocols.moves import BadRequest
 from rl.search.driver import SearchConfig
 from rl.search.evaluation import Evaluation, UniformEvaluator

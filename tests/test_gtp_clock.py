@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rl.protocols.gtp_clock import Clock, expected_moves
+from rl.protocols.gtp.clock import Clock, expected_moves
 
 
 def test_absolute_time_runs_down_and_never_out_by_itself() -> None:

@@ -9,9 +9,9 @@ import pytest
 
 import games
 from games.base import Game
-from rl.protocols.gtp import GtpEngine
-from rl.protocols.gtp_lines import parse_line
-from rl.protocols.gtp_session import GtpConfig
+from rl.protocols.gtp.engine import GtpEngine
+from rl.protocols.gtp.lines import parse_line
+from rl.protocols.gtp.session import GtpConfig
 from tests.gtp_talk import make_session
 from tests.toy_area import ToyArea
 

@@ -12,10 +12,10 @@ from torch import Tensor
 
 import games
 from games.base import Game
-from rl.evaluator import TorchEvaluator
-from rl.folded import FoldedNetwork, Tower, inference_dtype
-from rl.int8 import Int8Tower, int8_pays
-from rl.network import Network, NetworkConfig, NetworkShape, Rectifier, value_of
+from rl.network.evaluator import TorchEvaluator
+from rl.network.folded import FoldedNetwork, Tower, inference_dtype
+from rl.network.int8 import Int8Tower, int8_pays
+from rl.network.model import Network, NetworkConfig, NetworkShape, Rectifier, value_of
 
 CPU = torch.device("cpu")
 CONFIG = NetworkConfig(blocks=3, channels=32, policy_channels=16, value_channels=16, value_hidden=16)
@@ -87,7 +87,7 @@ def test_fastest_uses_int8_and_takes_new_weights(game: Game, monkeypatch: pytest
         used.append(Int8Tower(*arguments))
         return used[-1]
 
-    monkeypatch.setattr("rl.evaluator.Int8Tower", noting)
+    monkeypatch.setattr("rl.network.evaluator.Int8Tower", noting)
     first, second = Network(NetworkShape.of(game), CONFIG), trained(game)
     evaluator = TorchEvaluator(game, first, 32, precision="fastest")
     evaluator.load_weights(second.state_dict(), network_id=1)
@@ -101,7 +101,7 @@ def test_fastest_uses_int8_and_takes_new_weights(game: Game, monkeypatch: pytest
 
 
 def test_fastest_is_native_where_int8_does_not_pay(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rl.evaluator.int8_pays", lambda dtype: False)
+    monkeypatch.setattr("rl.network.evaluator.int8_pays", lambda dtype: False)
     network = trained(game)
     observations = planes(8, game).numpy()
     answers = []

@@ -13,8 +13,8 @@ LAYERS = [
     [f"rl.{name}" for name in layer.split()]
     for layer in (
         "errors search agents",
-        "network evaluator folded int8 cuda agent_file",
-        "selfplay replay losses learner checkpoint openings players match elo truth",
+        "network",
+        "selfplay replay learning arena",
         "train protocols",
     )
 ]

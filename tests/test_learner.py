@@ -14,11 +14,17 @@ import games
 from games.base import BoolArray, FloatArray, Game
 from games.board.connect_four import ConnectFour
 from games.board.tic_tac_toe import TicTacToe
-from rl import checkpoint
 from rl.errors import UserError
-from rl.learner import BAD_STEPS_BEFORE_ROLLBACK, ROLLBACKS_BEFORE_GIVING_UP, SNAPSHOT_INTERVAL, Learner, LearnerConfig
-from rl.losses import calibration, value_targets
-from rl.network import NetworkConfig
+from rl.learning import checkpoint
+from rl.learning.learner import (
+    BAD_STEPS_BEFORE_ROLLBACK,
+    ROLLBACKS_BEFORE_GIVING_UP,
+    SNAPSHOT_INTERVAL,
+    Learner,
+    LearnerConfig,
+)
+from rl.learning.losses import calibration, value_targets
+from rl.network.model import NetworkConfig
 
 SMALL = NetworkConfig(blocks=1, channels=8, policy_channels=4, value_channels=4, value_hidden=8)
 

@@ -11,10 +11,10 @@ import pytest
 
 import games
 from games.base import Game, HashArray, IndexArray, StateArray
+from rl.arena.match import MatchResult, play_match
+from rl.arena.openings import find_openings
+from rl.arena.players import RandomPlayer, RolloutPlayer, Stop
 from rl.errors import UserError
-from rl.match import MatchResult, play_match
-from rl.openings import find_openings
-from rl.players import RandomPlayer, RolloutPlayer, Stop
 from scripts.cli import main
 
 NO_HISTORY = np.zeros(0, np.uint64)

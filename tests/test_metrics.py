@@ -18,8 +18,8 @@ import pytest
 
 from games.board.tic_tac_toe import TicTacToe
 from rl.errors import UserError
-from rl.learner import Learner, LearnerConfig
-from rl.network import NetworkConfig
+from rl.learning.learner import Learner, LearnerConfig
+from rl.network.model import NetworkConfig
 from rl.train.metrics import EVENTS_NAME, FILE_NAME, NAMES, Averages, Counters, Metrics, read_metrics
 from tests.test_learner import make_batch
 
@@ -192,8 +192,12 @@ while True:
 
 
 def test_kill_9_loses_nothing_that_was_written(tmp_path: Path) -> None:
+    tests = Path(__file__).parent
     process = subprocess.Popen(
-        [sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent
+        [sys.executable, "-c", _WRITER, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        cwd=tests.parent,
+        env=os.environ | {"PYTHONPATH": str(tests)},
     )
     assert process.stdout is not None
     for _ in range(100):

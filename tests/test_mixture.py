@@ -13,8 +13,8 @@ from recorded_games import random_game, replayed
 from tiny_runs import TINY
 
 import games
-from rl.agent_file import load_agent
 from rl.errors import UserError
+from rl.network.agent_file import load_agent
 from rl.replay.chunks import scan
 from rl.replay.mixed_window import MixedWindow
 from rl.replay.mixture import Mixture

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 import games
 from games.base import Game
 from rl.errors import UserError
-from rl.folded import FoldedNetwork
-from rl.network import (
+from rl.network.folded import FoldedNetwork
+from rl.network.model import (
     CategoricalHead,
     MaskedBatchNorm,
     Network,
@@ -203,7 +203,7 @@ def test_plain_and_fused_convolutions_agree(monkeypatch: pytest.MonkeyPatch) -> 
     network = shaken(WITH_EXTRAS)
     observations = planes(7, WITH_EXTRAS)
     first = folded_output(network, observations, torch.float32)
-    monkeypatch.setattr("rl.folded._has_fused_convolutions", lambda dtype: False)
+    monkeypatch.setattr("rl.network.folded._has_fused_convolutions", lambda dtype: False)
     for one, other in zip(first, folded_output(network, observations, torch.float32), strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
@@ -213,7 +213,7 @@ def test_folded_load_replaces_all_weights_and_keeps_none_of_the_caller(
     fused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not fused:
-        monkeypatch.setattr("rl.folded._has_fused_convolutions", lambda dtype: False)
+        monkeypatch.setattr("rl.network.folded._has_fused_convolutions", lambda dtype: False)
     first, second = shaken(WITH_EXTRAS), shaken(WITH_EXTRAS)
     observations = planes(7, WITH_EXTRAS)
     expected = folded_output(second, observations, torch.float32)

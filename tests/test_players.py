@@ -9,11 +9,7 @@ import pytest
 
 import games
 from games.base import Game, StateArray
-from rl.agent_file import save_agent
-from rl.errors import UserError
-from rl.evaluator import TorchEvaluator
-from rl.network import Network, NetworkConfig, NetworkShape
-from rl.players import (
+from rl.arena.players import (
     AgentPlayer,
     Player,
     PlayerSpec,
@@ -24,6 +20,10 @@ from rl.players import (
     parse_spec,
     shipped_agent,
 )
+from rl.errors import UserError
+from rl.network.agent_file import save_agent
+from rl.network.evaluator import TorchEvaluator
+from rl.network.model import Network, NetworkConfig, NetworkShape
 from rl.search.evaluation import UniformEvaluator
 
 TINY = NetworkConfig(blocks=1, channels=8)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tiny_runs import MIXTURE, TINY, family, none_left, numbers_on_disk, start, wait_until
 
-from rl import checkpoint
+from rl.learning import checkpoint
 from rl.train.config import LimitsConfig, ResourcesConfig
 from rl.train.loop import train
 

@@ -20,7 +20,7 @@ from held_children import echo, fail, hang
 from tiny_runs import TINY, limited
 
 import games
-from rl.elo import Pairing
+from rl.arena.elo import Pairing
 from rl.errors import UserError
 from rl.replay.mixture import Mixture
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, TrainConfig

@@ -14,11 +14,12 @@ import psutil
 import pytest
 from tiny_runs import GAME, MIXTURE, TINY, family, limited, none_left, numbers_on_disk, start, wait_until, workers
 
-from rl import checkpoint
-from rl.agent_file import load_agent, read_card
 from rl.errors import UserError
+from rl.learning import checkpoint
+from rl.network.agent_file import load_agent, read_card
 from rl.replay.chunks import scan
-from rl.replay.window import Batch, Window
+from rl.replay.mixed_window import MixedWindow
+from rl.replay.window import Batch
 from rl.train.config import EvaluationConfig, LimitsConfig
 from rl.train.loop import train
 from rl.train.metrics import read_metrics
@@ -83,16 +84,16 @@ def test_steps_limit_a_run(tmp_path: Path) -> None:
 
 
 def test_batches_that_are_not_finite_are_skipped_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sample = Window.sample
+    sample = MixedWindow.sample
     calls = 0
 
-    def sometimes_broken(window: Window, batch_size: int, key: int) -> Batch:
+    def sometimes_broken(window: MixedWindow, batch_size: int, key: int) -> Batch:
         nonlocal calls
         calls += 1
         batch = sample(window, batch_size, key)
         return batch._replace(root_values=np.full_like(batch.root_values, np.nan)) if 3 <= calls < 7 else batch
 
-    monkeypatch.setattr(Window, "sample", sometimes_broken)
+    monkeypatch.setattr(MixedWindow, "sample", sometimes_broken)
     assert train(MIXTURE, limited(steps=10), tmp_path / "run", io.StringIO()) == 0
     last = read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]
     assert last["learner/skipped_steps"] == 4

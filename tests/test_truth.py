@@ -11,9 +11,9 @@ from minimax import ActionResult, ConnectFourSolver, best_result
 
 import games
 from games.base import FloatArray, HashArray, IndexArray, StateArray, TruthPosition
-from rl.players import AgentPlayer, RandomPlayer, Stop
+from rl.arena.players import AgentPlayer, RandomPlayer, Stop
+from rl.arena.truth import accuracy, spread, states_of, value_error
 from rl.search.evaluation import Evaluation, UniformEvaluator
-from rl.truth import accuracy, spread, states_of, value_error
 
 GAME = games.make("connect_four")
 WATCHED = GAME.truth_positions()

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 
 from games.board.tic_tac_toe import TicTacToe
-from rl.learner import LearnerConfig
-from rl.network import NetworkConfig
+from rl.learning.learner import LearnerConfig
+from rl.network.model import NetworkConfig
 from rl.replay.chunks import scan
 from rl.replay.mixture import Mixture
 from rl.replay.window import WindowConfig

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from sgfmill import sgf_grammar
 
 from games.base import Game
-from rl.protocols.gtp_search import winrate
+from rl.protocols.gtp.search import winrate
 from rl.protocols.moves import COLOURS, BadRequest
 from rl.protocols.played_game import (
     PlayedGame,

@@ -78,7 +78,8 @@ class MixedWindow:
             if count == 0:
                 continue
             part = batch.rows(first, first + count)
-            own_key = key if len(self._windows) == 1 else int(random_bits(np.uint64(key), np.uint64(index)))
+            with np.errstate(over="ignore"):
+                own_key = key if len(self._windows) == 1 else int(random_bits(np.uint64(key), np.uint64(index)))
             self._windows[index].sample_into(part, own_key, self.newest_game, held_out=held_out)
             if part.mask is not None:
                 part.mask[:] = self._mixture.mask(index)
@@ -92,6 +93,7 @@ class MixedWindow:
             raise ValueError("there are no positions to sample")
         if len(held) == 1:
             return np.array([batch_size])
-        row_key = np.uint64(random_bits(_ROWS_KEY, np.uint64(key)))
-        draws = [int(random_bits(row_key, np.uint64(row))) % sum(held) for row in range(batch_size)]
+        with np.errstate(over="ignore"):  # where kernels run as plain Python
+            row_key = np.uint64(random_bits(_ROWS_KEY, np.uint64(key)))
+            draws = [int(random_bits(row_key, np.uint64(row))) % sum(held) for row in range(batch_size)]
         return np.bincount(np.searchsorted(np.cumsum(held), draws, side="right"), minlength=len(held))

@@ -66,7 +66,8 @@ class Mixture:
         """Which of `games` this one is."""
         if len(self.games) == 1:
             return 0
-        share = int(random_bits(_KEY, np.uint64(game_number))) / 2.0**64
+        with np.errstate(over="ignore"):  # where kernels run as plain Python
+            share = int(random_bits(_KEY, np.uint64(game_number))) / 2.0**64
         return min(int(np.searchsorted(self._bounds, share, side="right")), len(self.games) - 1)
 
     def game(self, game_number: int) -> Game:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rl.errors import UserError
-from rl.learner import LearnerConfig
-from rl.network import NetworkConfig
+from rl.learning.learner import LearnerConfig
+from rl.network.model import NetworkConfig
 from rl.replay.window import WindowConfig
 from rl.selfplay import SelfplayConfig
 

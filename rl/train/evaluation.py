@@ -15,13 +15,13 @@ from typing import NamedTuple
 import torch
 
 from games.base import Game
-from rl.agent_file import load_agent
-from rl.elo import Pairing
-from rl.evaluator import TorchEvaluator
-from rl.match import play_match
-from rl.players import AgentPlayer, Player, make_player
+from rl.arena.elo import Pairing
+from rl.arena.match import play_match
+from rl.arena.players import AgentPlayer, Player, make_player
+from rl.arena.truth import accuracy, spread, value_error
+from rl.network.agent_file import load_agent
+from rl.network.evaluator import TorchEvaluator
 from rl.train.processes import Child, Failed
-from rl.truth import accuracy, spread, value_error
 
 _TREES = 64
 """Positions and games that are searched together."""
@@ -34,7 +34,7 @@ class Opponent(NamedTuple):
     name: str
     """On the ladder."""
     spec: str
-    """As `rl.players.make_player` takes it."""
+    """As `rl.arena.players.make_player` takes it."""
     games: int
 
 

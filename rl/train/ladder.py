@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rl.elo import Pairing, Rating, ladder
+from rl.arena.elo import Pairing, Rating, ladder
 
 ANCHOR = "random"
 """Rated 0."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from games.base import FloatArray, Game
-from rl.elo import Rating
+from rl.arena.elo import Rating
 from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord
 from rl.train.display import Display, Snapshot

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from rl import checkpoint
-from rl.agent_file import load_agent, save_agent
-from rl.learner import Learner
+from rl.learning import checkpoint
+from rl.learning.learner import Learner
+from rl.network.agent_file import load_agent, save_agent
 from rl.replay.chunks import recover, scan
 from rl.replay.mixed_window import MixedWindow
 from rl.replay.mixture import Mixture

@@ -2,7 +2,7 @@
 
 config.json         the game and the configuration, written once; a run of another one is refused
 replay/             the games, in chunks (`rl.replay`)
-checkpoints/        (`rl.checkpoint`)
+checkpoints/        (`rl.learning.checkpoint`)
 networks/           the newest networks, as the self-play workers read them, and older ones for the ladder
 agents/             the exported agent: the best by the ladder so far
 metrics.jsonl       the record of the run; TensorBoard's event files lie beside it

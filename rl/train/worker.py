@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from rl.agent_file import load_agent
-from rl.evaluator import TorchEvaluator
+from rl.network.agent_file import load_agent
+from rl.network.evaluator import TorchEvaluator
 from rl.replay.chunks import ChunkWriter
 from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord, encode

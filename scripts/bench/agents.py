@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from games.base import Game
-from rl.agent_file import load_agent
-from rl.network import Network, NetworkConfig
+from rl.network.agent_file import load_agent
+from rl.network.model import Network, NetworkConfig
 from scripts.agents import find_agent
 from scripts.bench.cuda import decided_network
 

@@ -16,8 +16,8 @@ import torch
 import games
 from games.base import FloatArray, Game
 from rl.errors import UserError
-from rl.evaluator import MAX_OUTSTANDING, TorchEvaluator
-from rl.network import Network, NetworkConfig, NetworkShape, value_of
+from rl.network.evaluator import MAX_OUTSTANDING, TorchEvaluator
+from rl.network.model import Network, NetworkConfig, NetworkShape, value_of
 from rl.search.evaluation import Evaluator
 from rl.selfplay import Selfplay, SelfplayConfig
 from scripts.arguments import GameName

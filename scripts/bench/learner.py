@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import games
 from games.base import Game
-from rl.learner import Learner, LearnerConfig
-from rl.network import NetworkConfig
+from rl.learning.learner import Learner, LearnerConfig
+from rl.network.model import NetworkConfig
 from rl.replay.window import Window, WindowConfig
 from rl.search.evaluation import UniformEvaluator
 from rl.selfplay import Selfplay, SelfplayConfig

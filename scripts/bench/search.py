@@ -12,8 +12,8 @@ import numpy.typing as npt
 import games
 from games.base import Game, StateArray
 from games.compiled import njit
+from rl.arena.openings import find_openings
 from rl.errors import UserError
-from rl.openings import find_openings
 from rl.search.driver import SearchConfig, Waves
 from rl.search.evaluation import UniformEvaluator
 from rl.search.random import random_bits

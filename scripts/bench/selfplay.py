@@ -13,8 +13,8 @@ import torch
 
 import games
 from games.base import Game
-from rl.evaluator import MAX_OUTSTANDING, Precision, TorchEvaluator
-from rl.network import Network
+from rl.network.evaluator import MAX_OUTSTANDING, Precision, TorchEvaluator
+from rl.network.model import Network
 from rl.search.evaluation import Evaluator
 from rl.selfplay import Selfplay, SelfplayConfig
 from scripts.arguments import GameName

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import games
 from games.base import Game
+from rl.arena.match import MatchResult, play_match
+from rl.arena.players import make_player
 from rl.errors import UserError
-from rl.match import MatchResult, play_match
-from rl.players import make_player
 from scripts.agents import find_agent
 from scripts.bench.report import Figure, Options, Report, require_positive
 

@@ -10,9 +10,9 @@ import numpy as np
 
 import games
 from games.base import Game, StateArray
+from rl.arena.match import play_match
+from rl.arena.players import Player, make_player
 from rl.errors import UserError
-from rl.match import play_match
-from rl.players import Player, make_player
 from scripts.agents import find_agent
 from scripts.arguments import GameName
 from scripts.bench.report import Figure, Options, Report, require_positive

@@ -10,9 +10,9 @@ import numpy as np
 
 import games
 from games.base import Game, HashArray, IndexArray, State, TruthPosition
+from rl.arena.players import RolloutPlayer, make_player
+from rl.arena.truth import Accuracy, accuracy, spread, states_of
 from rl.errors import UserError
-from rl.players import RolloutPlayer, make_player
-from rl.truth import Accuracy, accuracy, spread, states_of
 from scripts.agents import find_agent
 from scripts.arguments import GameName
 from scripts.bench.report import Figure, Options, Report, require_positive

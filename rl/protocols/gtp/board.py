@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from games.base import Game
-from rl.protocols.gtp_clock import Clock
-from rl.protocols.gtp_lines import Request, parse_colour, shown
-from rl.protocols.gtp_session import Session
-from rl.protocols.kata_rules import parse_rules, rules_text
+from rl.protocols.gtp.clock import Clock
+from rl.protocols.gtp.kata_rules import parse_rules, rules_text
+from rl.protocols.gtp.lines import Request, parse_colour, shown
+from rl.protocols.gtp.session import Session
 from rl.protocols.moves import COLOURS, BadRequest
 from rl.protocols.played_game import (
     PlayedGame,

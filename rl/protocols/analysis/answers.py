@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from games.base import Game, HashArray, IndexArray, StateArray
 from games.compiled import njit
-from rl.protocols.analysis_query import Query
+from rl.protocols.analysis.query import Query
 from rl.protocols.moves import COLOURS, Position
 from rl.search.driver import Search, SearchResult
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from rl.protocols.gtp_analysis import AnalysisRequest, Style, parse_analysis, raw_report, report
-from rl.protocols.gtp_board import Handler, integer, number
-from rl.protocols.gtp_lines import Request, parse_colour, shown, stream_head
-from rl.protocols.gtp_session import GtpConfig, Session, Thought, note_of
+from rl.protocols.gtp.analysis import AnalysisRequest, Style, parse_analysis, raw_report, report
+from rl.protocols.gtp.board import Handler, integer, number
+from rl.protocols.gtp.lines import Request, parse_colour, shown, stream_head
+from rl.protocols.gtp.session import GtpConfig, Session, Thought, note_of
 from rl.protocols.moves import BadRequest
 from rl.protocols.played_game import PlayedGame
 from rl.search.driver import SearchResult

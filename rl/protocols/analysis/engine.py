@@ -25,10 +25,10 @@ import numpy as np
 
 from games.base import Game
 from rl.errors import UserError
-from rl.protocols.analysis_answers import describe, describe_end, no_results
-from rl.protocols.analysis_boards import SMALLEST_TREE, Board, Boards, Variants
-from rl.protocols.analysis_fields import QueryError
-from rl.protocols.analysis_query import Order, Query, parse_line
+from rl.protocols.analysis.answers import describe, describe_end, no_results
+from rl.protocols.analysis.boards import SMALLEST_TREE, Board, Boards, Variants
+from rl.protocols.analysis.fields import QueryError
+from rl.protocols.analysis.query import Order, Query, parse_line
 from rl.protocols.moves import Position
 from rl.search.driver import Search, SearchConfig
 from rl.search.evaluation import Evaluator

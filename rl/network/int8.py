@@ -13,8 +13,8 @@ import functools
 import torch
 from torch import Tensor
 
-from rl.folded import FoldedWeights, LinearLayers, cells_first, sums_and_maxima
-from rl.network import NetworkConfig
+from rl.network.folded import FoldedWeights, LinearLayers, cells_first, sums_and_maxima
+from rl.network.model import NetworkConfig
 
 _LARGEST = 255.0
 _ONES = [1, 1]

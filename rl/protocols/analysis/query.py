@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from rl.protocols.analysis_boards import Board, Boards
-from rl.protocols.analysis_fields import QueryError, boolean, integer, integers, shown
-from rl.protocols.analysis_start import START_FIELDS, Warnings, find_board, first_state
+from rl.protocols.analysis.boards import Board, Boards
+from rl.protocols.analysis.fields import QueryError, boolean, integer, integers, shown
+from rl.protocols.analysis.start import START_FIELDS, Warnings, find_board, first_state
 from rl.protocols.moves import BadRequest, Position, replay
 
 _QUERY_FIELDS = frozenset(

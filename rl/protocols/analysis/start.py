@@ -10,9 +10,9 @@ import json
 from typing import Any
 
 from games.base import Game, State
-from rl.protocols.analysis_boards import Board, Boards
-from rl.protocols.analysis_fields import QueryError, integer, number, shown
-from rl.protocols.kata_rules import parse_rules
+from rl.protocols.analysis.boards import Board, Boards
+from rl.protocols.analysis.fields import QueryError, integer, number, shown
+from rl.protocols.gtp.kata_rules import parse_rules
 from rl.protocols.moves import COLOURS, BadRequest
 
 Warnings = list[tuple[str, str]]

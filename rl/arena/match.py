@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from games.base import Game, HashArray, IndexArray, StateArray
 from games.compiled import njit
-from rl.elo import Pairing, elo_difference, wilson_interval
+from rl.arena.elo import Pairing, elo_difference, wilson_interval
+from rl.arena.openings import find_openings
+from rl.arena.players import Player, Stop, root_values
 from rl.errors import UserError
-from rl.openings import find_openings
-from rl.players import Player, Stop, root_values
 from rl.search.random import random_bits
 
 _RUNNING, _ENDED, _ILLEGAL = 0, 1, 2

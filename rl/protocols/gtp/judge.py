@@ -10,9 +10,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from rl.players import Player
-from rl.protocols.gtp_client import EngineFailure, EngineRefusal
-from rl.protocols.gtp_seat import EngineSeat
+from rl.arena.players import Player
+from rl.protocols.gtp.client import EngineFailure, EngineRefusal
+from rl.protocols.gtp.seat import EngineSeat
 from rl.protocols.moves import BadRequest
 from rl.protocols.played_game import PlayedGame, parse_move
 

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from games.base import Game
-from rl.protocols.gtp_lines import shown
+from rl.protocols.gtp.lines import shown
 from rl.protocols.moves import BadRequest
 
 _FIXED: dict[str, Any] = {"scoring": "AREA", "tax": "NONE", "hasButton": False, "friendlyPassOk": False}

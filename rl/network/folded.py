@@ -1,6 +1,6 @@
 """The network as it is evaluated in play: batch norm folded into convolutions, low precision, as few passes as can be.
 
-Activations are channels-last. `FloatTower` here computes the convolutions in bfloat16 or float32, `rl.int8` in 8-bit
+Activations are channels-last. `FloatTower` here computes the convolutions in bfloat16 or float32, `int8` in 8-bit
 integers; the small layers of the heads are always in float32. On CPUs a convolution is one oneDNN call that also adds
 the bias and the residual and applies the ReLU, where the installed torch offers that; elsewhere, and on CUDA, it is
 PyTorch's own operations.
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rl.network import NetworkConfig, NetworkShape, fold_batch_norm, fold_pooling, value_of
+from rl.network.model import NetworkConfig, NetworkShape, fold_batch_norm, fold_pooling, value_of
 
 
 def inference_dtype(device: torch.device) -> torch.dtype:

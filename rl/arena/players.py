@@ -188,8 +188,8 @@ def make_player(
         return RolloutPlayer(game, simulations)
     if spec.kind == "uniform":
         return UniformPlayer(game, simulations, config)
-    from rl.agent_file import load_agent  # torch takes a second to import, and the players above need none
-    from rl.evaluator import TorchEvaluator
+    from rl.network.agent_file import load_agent  # torch takes a second to import, and the players above need none
+    from rl.network.evaluator import TorchEvaluator
 
     path = shipped_agent(game) if spec.kind == "shipped" else Path(spec.kind)
     evaluator = TorchEvaluator(game, load_agent(path, game), _ROWS, num_threads=num_threads)

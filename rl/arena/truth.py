@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from games.base import Game, HashArray, StateArray, TruthPosition
-from rl.elo import wilson_interval
-from rl.players import Player, Stop
+from rl.arena.elo import wilson_interval
+from rl.arena.players import Player, Stop
 from rl.search.evaluation import Evaluator
 
 

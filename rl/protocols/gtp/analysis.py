@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from games.base import Game
-from rl.protocols.gtp_lines import parse_colour, shown
-from rl.protocols.gtp_search import GameSearch, RawEvaluation, read_choice, winrate
+from rl.protocols.gtp.lines import parse_colour, shown
+from rl.protocols.gtp.search import GameSearch, RawEvaluation, read_choice, winrate
 from rl.protocols.moves import COLOURS, BadRequest
 from rl.search.driver import SearchResult
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from games.base import FloatArray
-from rl.evaluator import NUM_LANES
-from rl.folded import FoldedNetwork, inference_dtype
-from rl.network import NetworkConfig, NetworkShape
+from rl.network.evaluator import NUM_LANES
+from rl.network.folded import FoldedNetwork, inference_dtype
+from rl.network.model import NetworkConfig, NetworkShape
 from rl.search.evaluation import Evaluation
 
 _SMALLEST_GRAPH = 16
@@ -57,7 +57,7 @@ class _Lane:
 
 
 class CudaDevice:
-    """`rl.evaluator.Device` on one CUDA device, in bfloat16."""
+    """`rl.network.evaluator.Device` on one CUDA device, in bfloat16."""
 
     def __init__(
         self,

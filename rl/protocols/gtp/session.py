@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from games.base import Game
 from rl.errors import UserError
-from rl.protocols.gtp_clock import Clock, expected_moves
-from rl.protocols.gtp_search import Choice, GameSearch, Stop, read_choice, winrate
+from rl.protocols.gtp.clock import Clock, expected_moves
+from rl.protocols.gtp.search import Choice, GameSearch, Stop, read_choice, winrate
 from rl.protocols.moves import BadRequest
 from rl.protocols.played_game import PlayedGame, SearchNote, has_komi
 from rl.protocols.remake import Remake

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from games.base import FloatArray, Game
 from rl.errors import UserError
-from rl.folded import FloatTower, FoldedNetwork, inference_dtype
-from rl.int8 import Int8Tower, int8_pays
-from rl.network import Network, NetworkConfig, NetworkShape
+from rl.network.folded import FloatTower, FoldedNetwork, inference_dtype
+from rl.network.int8 import Int8Tower, int8_pays
+from rl.network.model import Network, NetworkConfig, NetworkShape
 from rl.search.evaluation import Evaluation
 
 Precision = Literal["native", "fastest"]
@@ -159,7 +159,7 @@ class TorchEvaluator(HandOver):
     `device` is "cpu" or "cuda" (or "cuda:1"). `num_threads` is for the CPU. With `fixed_batch`, every batch is padded
     to `batch_size`, so that a position's result does not depend, in its last bits, on how many others were asked with
     it. `precision` is "native", bfloat16 or float32 as the device has it, or "fastest", 8-bit integers on CPUs where
-    they pay (`rl.int8`): meant for self-play, and only as good as the ranges that training has noted. Raises
+    they pay (`rl.network.int8`): meant for self-play, and only as good as the ranges that training has noted. Raises
     UserError when there is no such device.
     """
 
@@ -181,7 +181,7 @@ class TorchEvaluator(HandOver):
         if kind == "cpu":
             evaluating = CpuDevice(shape, network.config, state, batch_size, num_threads, fixed_batch, precision)
         elif kind == "cuda" and torch.cuda.is_available():
-            from rl.cuda import CudaDevice  # only where it can run
+            from rl.network.cuda import CudaDevice  # only where it can run
 
             evaluating = CudaDevice(shape, network.config, state, batch_size, torch.device(device), fixed_batch)
         else:

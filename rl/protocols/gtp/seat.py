@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rl.errors import UserError
-from rl.protocols.gtp_client import EngineFailure, EngineRefusal, GtpProcess
+from rl.protocols.gtp.client import EngineFailure, EngineRefusal, GtpProcess
 from rl.protocols.moves import COLOURS
 from rl.protocols.played_game import PlayedGame
 

@@ -1,7 +1,7 @@
 """Matches with outside engines: one game after the other, before a referee who knows the rules.
 
 An engine loses a game in which it plays what is illegal, crashes, hangs, answers nonsense or refuses a legal move; the
-reason is kept. Openings, colours and results are those of `rl.match`.
+reason is kept. Openings, colours and results are those of `rl.arena.match`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from games.base import Game
+from rl.arena.match import MatchGame, MatchResult, Progress
+from rl.arena.openings import find_openings
+from rl.arena.players import Player, Stop, root_values
 from rl.errors import UserError
-from rl.match import MatchGame, MatchResult, Progress
-from rl.openings import find_openings
-from rl.players import Player, Stop, root_values
-from rl.protocols.gtp_client import EngineFailure, EngineRefusal
-from rl.protocols.gtp_seat import EngineSeat
-from rl.protocols.judge import Judge, ended_early
+from rl.protocols.gtp.client import EngineFailure, EngineRefusal
+from rl.protocols.gtp.judge import Judge, ended_early
+from rl.protocols.gtp.seat import EngineSeat
 from rl.protocols.moves import COLOURS, BadRequest
 from rl.protocols.played_game import PlayedGame, SearchNote, parse_move, replayed, score_text
 from rl.search.random import random_bits

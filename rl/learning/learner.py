@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from games.base import Game
 from rl.errors import UserError
-from rl.folded import inference_dtype
-from rl.losses import Inputs, Losses, TrainingBatch, losses_of, measurements, value_targets
-from rl.network import CategoricalHead, Network, NetworkConfig, NetworkShape
+from rl.learning.losses import Inputs, Losses, TrainingBatch, losses_of, measurements, value_targets
+from rl.network.folded import inference_dtype
+from rl.network.model import CategoricalHead, Network, NetworkConfig, NetworkShape
 
 BAD_STEPS_BEFORE_ROLLBACK = 3
 ROLLBACKS_BEFORE_GIVING_UP = 10

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from games.base import Game
 from rl.errors import UserError
-from rl.network import Network, NetworkConfig, NetworkShape
+from rl.network.model import Network, NetworkConfig, NetworkShape
 
 FORMAT_VERSION = 1
 

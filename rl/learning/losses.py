@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from games.base import BoolArray, FloatArray
-from rl.network import CategoricalHead, NetworkOutput
+from rl.network.model import CategoricalHead, NetworkOutput
 
 CALIBRATION_BINS = 10
 

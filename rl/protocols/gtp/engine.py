@@ -18,10 +18,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from rl.errors import UserError
-from rl.protocols.gtp_board import BoardCommands, Handler
-from rl.protocols.gtp_lines import Request, failure, parse_line, shown, success
-from rl.protocols.gtp_session import Session
-from rl.protocols.gtp_thinking import Streamer, ThinkingCommands
+from rl.protocols.gtp.board import BoardCommands, Handler
+from rl.protocols.gtp.lines import Request, failure, parse_line, shown, success
+from rl.protocols.gtp.session import Session
+from rl.protocols.gtp.thinking import Streamer, ThinkingCommands
 from rl.protocols.moves import BadRequest
 
 _PROTOCOL_VERSION = "2"

@@ -1,0 +1,1 @@
+"""How the network is trained: losses, the learner, and what a checkpoint keeps of it."""

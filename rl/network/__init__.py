@@ -1,0 +1,1 @@
+"""The policy/value network, how it is evaluated fast, and its file."""

@@ -1,0 +1,1 @@
+"""KataGo's analysis protocol: JSON lines in and out."""
