@@ -18,9 +18,11 @@ from minimax import solve_tic_tac_toe
 import games
 import scripts.bench as bench
 from games.base import HashArray, IndexArray, StateArray
+from rl.arena.match import MatchResult, play_match
 from rl.arena.players import Stop
 from rl.network.agent_file import save_agent
 from rl.network.model import Network, NetworkConfig, NetworkShape
+from scripts.bench import shipped
 from scripts.bench.games import play_by_drawing
 from scripts.bench.play import play_at_random
 from scripts.bench.report import Figure, Lap, interleaved, rates
@@ -135,6 +137,8 @@ def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch
         ["truth", "tic_tac_toe"],
         ["truth", "--positions", "0"],
         ["strength", "gomoku9"],
+        ["shipped", "--games", "chess"],
+        ["shipped", "--matches", "0"],
         ["strength", "--agent", "/nowhere/agent.safetensors"],
     ],
 )
@@ -314,6 +318,32 @@ def test_strength_plays_a_match_and_every_line(capsys: pytest.CaptureFixture[str
     assert 0 <= low < score <= high <= 1
     assert figures["lost as first, all lines", ""]["at_most"] and figures["lost as second, all lines", ""]["goal"] == 0
     assert len(report["notes"]) >= 3
+
+
+def test_shipped_agents_play_from_the_openings_that_they_are_asked_to(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = (
+        shipped.Trial("hex5", "won", "random", 4, 1.0, ("c3", "b3")),
+        shipped.Trial("tic_tac_toe", "score", "random", 16, None),
+    )
+    monkeypatch.setattr(shipped, "_TRIALS", trials)
+    played: list[MatchResult] = []
+
+    def watched(*arguments: Any, **options: Any) -> MatchResult:
+        played.append(play_match(*arguments, **options))
+        return played[-1]
+
+    monkeypatch.setattr(shipped, "play_match", watched)
+    report = bench_json(capsys, "shipped", "--games", "hex5", "tic_tac_toe", "--matches", "4")
+    figures = check(report, "shipped")
+    assert figures["hex5, 4 simulations against random: won", ""]["median"] >= 0.75
+    assert figures["tic_tac_toe, 16 simulations against random: score", ""]["median"] > 0.5
+    hex5, tic_tac_toe = played
+    c3, b3 = (games.make("hex5").text_to_action(move) for move in ("c3", "b3"))
+    assert [game.moves[0] for game in hex5.games] == [c3, b3, c3, b3] and all(game.first_begins for game in hex5.games)
+    assert [game.first_begins for game in tic_tac_toe.games] == [True, False] * 2
+    assert len(report["notes"]) == 2
 
 
 # --- starting a process ---------------------------------------------------------------------------------------------
