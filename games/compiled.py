@@ -96,6 +96,18 @@ if _CACHE is not None:
     numba.config.CACHE_DIR = str(_CACHE)
 
 
+def _mangling_of(record: Any) -> tuple[str, tuple[str, ...]]:
+    """A record's part of the names of functions over it.
+
+    numba writes a number there that each process counts anew. Functions over different records, compiled by different
+    processes, then have one name, and whoever loads both from the cache gets the first one for either.
+    """
+    return "Record", (hashlib.sha256(record.name.encode()).hexdigest()[:16],)
+
+
+types.Record.mangling_args = property(_mangling_of)  # type: ignore[method-assign, assignment]
+
+
 def njit(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
     """`numba.njit` as every kernel here wants it: cached on disk, without the GIL, NumPy's division, no fastmath."""
     compiled: Callable[_Parameters, _Result] = numba.njit(cache=_CACHE is not None, nogil=True, error_model="numpy")(

@@ -40,6 +40,37 @@ if __name__ == "__main__":
     hits = sum(play_first.stats.cache_hits.values()) if hasattr(play_first, "stats") else 0
     print(reward, "cached" if hits else "compiled")
 """
+RECORDS = """
+import sys
+
+import numpy as np
+
+from games.compiled import njit
+
+
+@njit
+def largest(rows):
+    total = best = spread = 0
+    for index in range(rows.shape[0]):
+        MANY
+        best = max(best, rows[index]["value"]) if index else rows[index]["value"]
+        spread ^= total
+    return best + spread
+
+
+@njit
+def outer(rows, times):
+    total = 0
+    for _ in range(times):
+        total += largest(rows)
+    return total
+
+
+for width in map(int, sys.argv[1:]):
+    rows = np.zeros(3, [("filling", np.int8, (width,)), ("value", np.int64)])
+    rows["value"] = [1, 2, 3 + width]
+    print(outer(rows, 2))
+"""
 OWN_GAME = """
 import numpy as np
 
@@ -181,3 +212,20 @@ def test_old_caches_are_forgotten(tree: Tree) -> None:
 
 def test_plain_python_without_the_jit(tree: Tree) -> None:
     assert tree.run("own", NUMBA_DISABLE_JIT="1") == (7.0, "compiled")
+
+
+def test_kernels_over_different_records_from_different_processes_stay_apart(tmp_path: Path) -> None:
+    """numba numbers records anew in each process, and puts the number into the names of cached functions."""
+    # Long, lest it be inlined and its name be lost.
+    many = "\n".join(f"        total = (total * {3 + step}) ^ rows[index]['value']" for step in range(60))
+    (tmp_path / "records.py").write_text(RECORDS.replace("        MANY", f"{many}"))
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+
+    def sums(*widths: int) -> list[int]:
+        command = [sys.executable, str(tmp_path / "records.py"), *map(str, widths)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
+        return [int(line) for line in done.stdout.split()]
+
+    few, more = sums(5), sums(70)
+    assert few != more
+    assert sums(5, 70) == few + more and sums(70, 5) == more + few
