@@ -201,6 +201,22 @@ def test_the_ends_of_games_on_4x4_are_proven(root: Root, scale: float) -> None:
     assert_proofs_are_true(openings, [solver.solve(moves) for moves in openings], found)
 
 
+@pytest.mark.compiled_only
+@pytest.mark.parametrize("root", ["gumbel", "puct"])
+def test_5x4_is_played_perfectly_from_the_tenth_ply_on(root: Root) -> None:
+    """Wins, draws and losses alike. From the start on, a search that knows nothing is not perfect."""
+    game, solver = games.make("connect_four5x4"), ConnectFourSolver(5, 4)
+    openings = random_openings(game, 200, seed=6, least=10)
+    search = Search(game, SearchConfig(root=root), 25, 100_000, cache_entries=1 << 18)
+    evaluator = UniformEvaluator(game, 25)
+    for first in range(0, len(openings), 25):
+        some = openings[first : first + 25]
+        found = search.run(evaluator, states_after(game, some), 100_000)
+        for moves, action in zip(some, found.best_actions, strict=True):
+            results = solver.solve(moves)
+            assert results[int(action)].outcome == best_result(results).outcome, moves
+
+
 @pytest.mark.long
 @pytest.mark.compiled_only
 def test_4x4_is_never_lost_to_minimax() -> None:
