@@ -1,6 +1,6 @@
 """The tower in 8-bit integers: on CPUs with VNNI instructions nearly twice as fast as bfloat16, and as good in play.
 
-Features are rectified, so an unsigned byte times a scale holds them; the scale spans what `rl.network.Rectifier` saw
+Features are rectified, so an unsigned byte times a scale holds them; the scale spans what `model.Rectifier` saw
 in training. Weights have a scale for each output channel. Products are summed exactly, in 32 bits. This is the
 quantisation of Jacob et al. 2018 (arXiv 1712.05877), with all zero points 0. The stem reads the observations in
 `dtype`, since what these span is the game's affair.
