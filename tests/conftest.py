@@ -20,10 +20,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With the JIT off (the coverage run), leave out what is about compiling or too slow as plain Python."""
-    if not numba.config.DISABLE_JIT:
-        return
-    left_out = [item for item in items if item.get_closest_marker("compiled_only")]
+    """Leave out what belongs to the other of the two runs: the one with compiled kernels, the one with the JIT off."""
+    other = "compiled_only" if numba.config.DISABLE_JIT else "plain_only"
+    left_out = [item for item in items if item.get_closest_marker(other)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 

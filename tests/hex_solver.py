@@ -59,6 +59,56 @@ def _joined(stones: Bits, player: int, size: int, edges: npt.NDArray[np.uint64])
 
 
 @njit
+def _stones_missing(stones: Bits, others: Bits, player: int, size: int, edges: npt.NDArray[np.uint64]) -> int:
+    """How many more stones the player needs to join its edges if the other one does nothing; size * size if cut off."""
+    row, next_row = np.uint64(size), np.uint64(size - 1)
+    left, right = ~edges[2], ~edges[3]
+    open_cells = ~others & ((np.uint64(1) << np.uint64(size * size)) - np.uint64(1))
+    reached = np.uint64(0)  # with `missing` stones more
+    near = edges[2 * player] & open_cells  # reached, and next to it
+    missing = 0
+    while True:
+        while True:
+            inside = reached | (near & stones)
+            grown = (inside << row) | (inside >> row)
+            grown |= ((inside & right) << np.uint64(1)) | ((inside & left) >> np.uint64(1))
+            grown |= ((inside & left) << next_row) | ((inside & right) >> next_row)
+            grown = (grown & open_cells) | near
+            if inside == reached and grown == near:
+                break
+            reached, near = inside, grown
+        if reached & edges[2 * player + 1] != np.uint64(0):
+            return missing
+        if near == reached:
+            return size * size
+        reached = near
+        missing += 1
+
+
+@njit
+def _promising_first(
+    own: Bits,
+    other: Bits,
+    player: int,
+    size: int,
+    edges: npt.NDArray[np.uint64],
+    order: npt.NDArray[np.int64],
+) -> npt.NDArray[np.int64]:
+    """Indices into `order` of the empty cells, by the lead in missing stones that a stone there gives. Without it, 5x5
+    takes hours instead of seconds."""
+    ranks = np.full(order.size, np.iinfo(np.int64).max)
+    num_empty = 0
+    for index in range(order.size):
+        bit = np.uint64(1) << np.uint64(order[index])
+        if bit & (own | other) == np.uint64(0):
+            lead = _stones_missing(other, own | bit, 1 - player, size, edges)
+            lead -= _stones_missing(own | bit, other, player, size, edges)
+            ranks[index] = order.size * -lead + index
+            num_empty += 1
+    return np.argsort(ranks)[:num_empty]
+
+
+@njit
 def _solve(
     own: Bits,
     other: Bits,
@@ -79,23 +129,20 @@ def _solve(
     slot = np.int64(((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) % np.uint64(keys.size))
     if keys[slot] == key:
         return known[slot]
-    answer = np.uint64(0)
     for index in range(order.size):
         bit = np.uint64(1) << np.uint64(order[index])
         if bit & (own | other) == np.uint64(0) and _joined(own | bit, player, size, edges):
-            answer = bit | _WON
-            break
-    left_to_try = ~(own | other)
-    needed = np.uint64(0)
-    for index in range(order.size):
+            return bit | _WON
+    left_to_try, needed, answer = ~(own | other), np.uint64(0), np.uint64(0)
+    for index in _promising_first(own, other, player, size, edges, order):
         bit = np.uint64(1) << np.uint64(order[index])
-        if answer == np.uint64(0) and bit & left_to_try != np.uint64(0):
+        if bit & left_to_try != np.uint64(0):
             reply = _solve(other, own | bit, 1 - player, size, edges, order, keys, known)
             if reply & _WON == np.uint64(0):
                 answer = reply | bit | _WON
-            else:
-                needed |= reply & ~_WON
-                left_to_try &= reply
+                break
+            needed |= reply & ~_WON
+            left_to_try &= reply
     if answer == np.uint64(0):
         answer = needed
     keys[slot] = key

@@ -139,7 +139,6 @@ def test_winning_openings_of_4x4() -> None:
     assert winning_openings(4) == ["...#", "..#.", ".#..", "#..."]
 
 
-@pytest.mark.long
 @pytest.mark.compiled_only
 def test_thirteen_winning_openings_of_5x5() -> None:
     assert winning_openings(5) == ["....#", ".####", ".###.", "####.", "#...."]

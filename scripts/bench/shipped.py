@@ -38,6 +38,7 @@ _TRIALS = (
     Trial("go5:komi=24.5", "whole boards taken from the centre", "rollouts:1000", 200, 1.0, ("C3",)),
     Trial("breakthrough", "score", "rollouts:10000", 200, 0.95),
     Trial("othello6", "score", "rollouts:1000", 200, None),
+    Trial("go9", "score", "rollouts:1000", 200, None),
 )
 
 
