@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -12,10 +15,12 @@ from minimax import ActionResult, ConnectFourSolver, best_result, solve_tic_tac_
 import games
 from games.base import Game, StateArray
 from rl.search.driver import Search, SearchConfig, SearchResult
-from rl.search.evaluation import Evaluation, UniformEvaluator
+from rl.search.evaluation import Evaluation, Evaluator, UniformEvaluator
 from rl.search.tree import PROVEN_DRAW
+from scripts.agents import load_evaluator
 
 Root = Literal["gumbel", "puct"]
+ROOTS: tuple[Root, ...] = ("gumbel", "puct")
 Moves = tuple[int, ...]
 Results = dict[int, ActionResult]
 
@@ -217,22 +222,45 @@ def test_5x4_is_played_perfectly_from_the_tenth_ply_on(root: Root) -> None:
             assert results[int(action)].outcome == best_result(results).outcome, moves
 
 
-@pytest.mark.long
-@pytest.mark.compiled_only
-def test_4x4_is_never_lost_to_minimax() -> None:
-    """Whole games against perfect opponents, from both sides: 16,000 simulations keep the draw throughout."""
-    game, solver, generator = games.make("connect_four4x4"), ConnectFourSolver(4, 4), np.random.default_rng(0)
-    search = Search(game, SearchConfig(root="puct"), 32, 16_000, cache_entries=1 << 18)
-    evaluator = UniformEvaluator(game, 32)
-    lines: list[Moves] = [() for _ in range(32)]
-    for ply in range(16):
-        searching = [line for index, line in enumerate(lines) if index % 2 == ply % 2]
-        found = search.run(evaluator, states_after(game, searching), 16_000)
+def assert_keeps_the_result(
+    game: Game, root: Root, simulations: int, evaluator: Evaluator, solver: ConnectFourSolver
+) -> None:
+    """Whole games from the start, half of them as either player, against opponents that draw among their best moves:
+    none of the search's moves gives anything away."""
+    generator = np.random.default_rng(0)
+    num_games = evaluator.batch_size
+    search = Search(game, SearchConfig(root=root), num_games, simulations, cache_entries=1 << 18)
+    lines: dict[int, Moves] = {number: () for number in range(num_games)}  # of the games that go on
+    for ply in range(game.max_num_moves):
+        searching = [number for number in lines if number % 2 == ply % 2]
+        found = search.run(evaluator, states_after(game, [lines[number] for number in searching]), simulations)
         chosen = dict(zip(searching, found.best_actions.tolist(), strict=True))
-        for index, line in enumerate(lines):
+        for number, line in list(lines.items()):
             results = solver.solve(line)
             best = [column for column, result in results.items() if result.outcome == best_result(results).outcome]
-            assert best_result(results).outcome == 0, "the draw of the start is kept by both"
-            column = chosen[line] if index % 2 == ply % 2 else int(generator.choice(best))
-            assert results[column].outcome == 0, line
-            lines[index] = (*line, column)
+            column = chosen[number] if number in chosen else int(generator.choice(best))
+            assert column in best, line
+            lines[number] = (*line, column)
+            if game.step(states_after(game, [line])[0], column, NO_HISTORY)[1]:
+                del lines[number]
+        if not lines:
+            return
+
+
+@pytest.mark.long
+@pytest.mark.compiled_only
+def test_4x4_is_played_perfectly_by_a_search_that_knows_nothing() -> None:
+    game = games.make("connect_four4x4")
+    assert_keeps_the_result(game, "puct", 16_000, UniformEvaluator(game, 32), ConnectFourSolver(4, 4))
+
+
+@pytest.mark.long
+@pytest.mark.compiled_only
+def test_5x4_is_learnt_and_then_played_perfectly(tmp_path: Path) -> None:
+    """Four minutes of self-play, and both searches play whole games from the start without a slip."""
+    game, solver = games.make("connect_four5x4"), ConnectFourSolver(5, 4)
+    command = ["train", game.name, "--run-dir", str(tmp_path), "--minutes", "4", "--evaluation.seconds", "0"]
+    subprocess.run([sys.executable, "-m", "scripts.cli", *command], check=True, capture_output=True)
+    evaluator = load_evaluator(game, tmp_path / "agents" / f"{game.name}.safetensors", 64)
+    for root in ROOTS:
+        assert_keeps_the_result(game, root, 3000, evaluator, solver)
