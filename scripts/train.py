@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 import games
-from games.base import Game
 from rl.learning.learner import LearnerConfig
 from rl.network.model import NetworkConfig
 from rl.replay.mixture import Mixture
@@ -19,15 +19,19 @@ from rl.selfplay import SelfplayConfig
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, ScheduleConfig, TrainConfig
 from rl.train.loop import train
 from scripts.arguments import GameName
+from scripts.presets import BUDGETS, Budget, preset
 
 
 @dataclass(frozen=True)
 class Command:
     """Train an agent by self-play. A run directory that holds a run is taken up where it stopped.
 
-    The defaults follow from the size of GAME; `keima train GAME --help` shows them."""
+    The defaults follow from the size of GAME and from --preset; `keima train GAME --help` shows them."""
 
     game: GameName = "connect_four"
+    preset: Budget = "quick"
+    """What the defaults are made for: quick, an agent to play against as soon as can be; laptop, the strongest that a
+    machine without a GPU trains in an hour or more."""
     also: tuple[GameName, ...] = ()
     """Smaller boards of the same game that are played and learnt beside it, so that one agent plays all of them:
     keima train go9 --also go5 go6 go7 go8"""
@@ -60,39 +64,23 @@ class Command:
         return TrainConfig(**{name: getattr(self, name) for name in TrainConfig.__dataclass_fields__})
 
 
-def preset(game: Game) -> TrainConfig:
-    """How a game of this size is trained when nothing else is said. Only its size is looked at."""
-    size = game.max_num_moves * game.num_slots
-    if size <= 100:  # tic-tac-toe, Connect Four on 5x4
-        return TrainConfig(
-            network=NetworkConfig(blocks=2, channels=32),
-            selfplay=SelfplayConfig(games_per_worker=128, simulations=32),
-            window=WindowConfig(min_positions=10_000),
-            first_targets=500,
-            limits=LimitsConfig(minutes=1.25),
-            evaluation=EvaluationConfig(seconds=40.0, rollouts=(100,)),
-        )
-    if size <= 1000:  # Connect Four
-        return TrainConfig(limits=LimitsConfig(minutes=18.0))
-    return TrainConfig(limits=LimitsConfig(minutes=480.0))
-
-
 def defaults(arguments: Sequence[str]) -> Command:
-    """The defaults that `arguments` are read with: those of the game named first among them."""
+    """The defaults that `arguments` are read with: those of the game named first among them, and of their --preset."""
+    budget = _budget(arguments)
     for argument in arguments:
         try:
-            config = preset(games.make(argument))
+            config = preset(games.make(argument), budget)
         except ValueError:
             continue
-        return Command(argument, **_sections(config))
-    return Command(**_sections(preset(games.make(Command.game))))
+        return Command(argument, budget, **_sections(config))
+    return Command(preset=budget, **_sections(preset(games.make(Command.game), budget)))
 
 
 def run(command: Command) -> int:
     game = games.make(command.game)
     config = command.config()
     if config.limits == LimitsConfig() and not config.deterministic:
-        config = replace(config, limits=preset(game).limits)
+        config = replace(config, limits=preset(game, command.preset).limits)
     run_dir = command.run_dir or Path("runs") / game.name
     others = [games.make(name) for name in command.also]
     code = train(Mixture.mostly(game, others, command.also_share), config, run_dir)
@@ -103,6 +91,13 @@ def run(command: Command) -> int:
     if code:
         print("the same command goes on from here")
     return code
+
+
+def _budget(arguments: Sequence[str]) -> Budget:
+    """The value of --preset, before the other arguments are read."""
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    named = {name for option, name in pairwise(words) if option == "--preset"}
+    return next((budget for budget in BUDGETS if budget in named), "quick")
 
 
 def _sections(config: TrainConfig) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rl.errors import UserError
-from scripts import cli
+from scripts import cli, train
 
 COMMAND = (sys.executable, "-m", "scripts.cli")
 ROOT = Path(__file__).resolve().parent.parent
@@ -125,3 +125,11 @@ def test_exit_code_of_the_process() -> None:
     result = run("rules", "chess")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("keima: unknown game 'chess'") and result.stderr.count("\n") == 1
+
+
+def test_the_defaults_of_training_follow_the_game_and_the_preset() -> None:
+    quick, laptop = (train.defaults(["connect_four", *options]) for options in ([], ["--preset=laptop"]))
+    assert (quick.preset, quick.selfplay.simulations) == ("quick", 20)
+    assert (laptop.preset, laptop.selfplay.simulations, laptop.samples_per_target) == ("laptop", 64, 6.0)
+    assert train.defaults(["--preset", "laptop", "connect_four"]) == laptop
+    assert train.defaults(["tic_tac_toe"]).network.blocks == 2
