@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,8 +24,8 @@ from rl.learning.learner import (
     Learner,
     LearnerConfig,
 )
-from rl.learning.losses import calibration, value_targets
-from rl.network.model import NetworkConfig
+from rl.learning.losses import Inputs, calibration, score_losses, value_targets
+from rl.network.model import NetworkConfig, ScorePrediction
 
 SMALL = NetworkConfig(blocks=1, channels=8, policy_channels=4, value_channels=4, value_hidden=8)
 
@@ -36,6 +37,8 @@ class Batch(NamedTuple):
     outcome: FloatArray
     root_values: FloatArray
     mask: FloatArray | None = None
+    ownership: FloatArray | None = None
+    leads: FloatArray | None = None
 
 
 def make_batch(game: Game, seed: int, size: int = 16) -> Batch:
@@ -101,6 +104,66 @@ def test_losses_are_the_textbook_ones() -> None:
     assert measured["holdout/loss/total"] == pytest.approx(policy_loss + 0.7 * value_loss, abs=1e-5)
     assert measured["holdout/policy/entropy"] == pytest.approx(entropy, abs=1e-5)
     assert measured["holdout/policy/kl_to_search"] == pytest.approx(divergence, abs=1e-5)
+
+
+def test_what_scores_cost_by_hand() -> None:
+    """Ownership over the board's cells alone, each board counting the same; Huber's loss of the lead."""
+    cells, mask = torch.zeros(2, 2, 2), torch.zeros(2, 1, 2, 2)
+    mask[0] = 1
+    mask[1, 0, 0, 0] = 1
+    logits = torch.tensor([[[2.0, -1.0], [0.0, 3.0]], [[-2.0, 50.0], [50.0, 50.0]]])
+    cells[0] = torch.tensor([[1.0, -1.0], [0.0, -1.0]])
+    cells[1, 0, 0] = 1.0
+    prediction = ScorePrediction(logits, torch.tensor([0.2, 2.0]))
+    none = torch.zeros(0)
+    inputs = Inputs(none, none, none, none, none, mask, cells, torch.tensor([8.0, 0.0]))
+
+    def cost(logit: float, share: float) -> float:
+        own = 1 / (1 + math.exp(-logit))
+        return -(share * math.log(own) + (1 - share) * math.log(1 - own))
+
+    first = (cost(2, 1) + cost(-1, 0) + cost(0, 0.5) + cost(3, 0)) / 4
+    ownership_loss, lead_loss = score_losses(prediction, inputs)
+    assert float(ownership_loss) == pytest.approx((first + cost(-2, 1)) / 2)
+    # 0.2 of 20 points against 8 points: half the square of 0.2; 40 points against none: 0.5 * (2 - 0.5 / 2)
+    assert float(lead_loss) == pytest.approx((0.02 + 0.875) / 2)
+    whole, _ = score_losses(
+        ScorePrediction(logits[:1], torch.zeros(1)),
+        inputs._replace(mask=None, ownership=cells[:1], leads=torch.zeros(1)),
+    )
+    assert float(whole) == pytest.approx(first)
+
+
+def test_score_heads_learn_who_will_own_what() -> None:
+    """Their losses count with their weights, and are on the whole batch the same under every symmetry."""
+    game = games.make("go3")
+    batch = make_batch(game, 0)
+    batch = batch._replace(
+        ownership=2 * batch.observations[:, 0] - 1, leads=20 * (2 * batch.observations[:, 0, 0, 0] - 1)
+    )
+    config = LearnerConfig(
+        warmup_steps=2,
+        learning_rate=1e-2,
+        ema_decay=0.9,
+        ownership_loss_weight=0.5,
+        lead_loss_weight=0.3,
+        precision="float32",
+    )
+    learner = Learner(game, replace(SMALL, score_heads=True), config, 1)
+    first = learner.evaluate(batch)
+    parts = {part: first[f"holdout/loss/{part}"] for part in ("policy", "value", "ownership", "lead", "total")}
+    assert parts["ownership"] == pytest.approx(math.log(2), abs=0.3)
+    assert parts["total"] == pytest.approx(
+        parts["policy"] + parts["value"] + 0.5 * parts["ownership"] + 0.3 * parts["lead"], abs=1e-5
+    )
+    learner._symmetries = learner._symmetries[:1]  # it sees no other
+    for _ in range(250):
+        learner.train_step(batch)
+    last = learner.evaluate(batch)
+    for part in ("ownership", "lead"):
+        assert last[f"holdout/loss/{part}"] < 0.2 * parts[part]
+    with pytest.raises(UserError, match="tic_tac_toe is not scored"):
+        Learner(TicTacToe(), replace(SMALL, score_heads=True), config, 1)
 
 
 def test_value_target_keeps_the_expectation() -> None:

@@ -98,6 +98,13 @@ def test_batches_hold_each_board_in_its_corner() -> None:
         assert (batch.mask[row] == GO.mask(index)).all()
         assert batch.policy[row].sum() == pytest.approx(1, abs=1e-5) and not batch.policy[row, ~batch.legal[row]].any()
         assert batch.ages[row] == 11 - number
+        last, _ = replayed(game, records[number].steps["action"].tolist())
+        owners = np.zeros(size * size, np.int8)
+        game.ownership(last, owners)
+        assert batch.ownership is not None and batch.leads is not None
+        sign = 1 - 2 * int(records[number].steps[ply]["to_play"])
+        assert batch.ownership[row, :size, :size].sum() == batch.ownership[row].sum() == sign * owners.sum()
+        assert batch.leads[row] == sign * game.score(last)
     shares = {name: count / 200 for name, count in seen.items()}
     held = Counter[str]()
     for number, record in records.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_every_game_gets_a_network_from_its_shapes(game: Game) -> None:
     output = Network(shape, SMALL)(planes(5, shape))
     assert output.policy_logits.shape == (5, game.num_actions)
     assert output.value_logits.shape == (5, 3)
-    assert all(torch.isfinite(logits).all() for logits in output)
+    assert all(torch.isfinite(logits).all() for logits in output[:2])
 
 
 def test_a_fresh_network_is_near_a_uniform_policy_and_value_zero(game: Game) -> None:
@@ -87,9 +88,11 @@ def test_actions_are_read_at_their_cells() -> None:
 
 
 def test_every_parameter_is_trained() -> None:
-    network = shaken(WITH_EXTRAS).train()
+    network = shaken(WITH_EXTRAS, replace(SMALL, score_heads=True)).train()
     output = network(planes(8, WITH_EXTRAS))
-    (output.policy_logits.square().sum() + output.value_logits.square().sum()).backward()
+    assert output.score is not None
+    assert (output.score.ownership_logits.shape, output.score.lead.shape) == ((8, 4, 5), (8,))
+    sum(part.square().sum() for part in (*output[:2], *output.score)).backward()
     unused = [name for name, tensor in network.named_parameters() if tensor.grad is None or not tensor.grad.any()]
     assert unused == []
 
@@ -122,7 +125,7 @@ def test_a_small_board_on_a_canvas_does_not_see_beyond_its_edge(training: bool) 
     elsewhere = observations + 9 * torch.randn_like(observations) * (1 - mask)
     output = network(observations, mask)
     assert torch.isfinite(output.policy_logits).all()
-    for one, other in zip(output, network(elsewhere, mask), strict=True):
+    for one, other in zip(output[:2], network(elsewhere, mask)[:2], strict=True):
         assert torch.equal(one[:, :5], other[:, :5])
 
 

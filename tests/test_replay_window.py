@@ -13,7 +13,7 @@ from recorded_games import played, random_game, replayed
 from small_games import NETWORK_GAMES
 
 import games
-from games.base import Game
+from games.base import Game, Symmetry
 from rl.replay.records import GameRecord, step_dtype
 from rl.replay.rows import RowQueue
 from rl.replay.sampling import fill_returns
@@ -209,6 +209,35 @@ def test_planes_legal_moves_and_policy_are_those_of_the_mapped_moves(name: str) 
         sign = 1 if last["to_play"] == steps[ply]["to_play"] else -1
         expected = {1.0: [1, 0, 0], 0.0: [0, 1, 0], -1.0: [0, 0, 1]}[float(sign * last["reward"])]
         assert batch.outcome[row].tolist() == expected
+
+
+@pytest.mark.parametrize("name", ["go3", "othello4"])
+def test_scores_are_those_of_the_end_for_the_player_to_move_turned_as_the_planes(name: str) -> None:
+    game = games.make(name)
+    records = {number: random_game(game, number) for number in range(40)}
+    window = Window(game, WindowConfig(min_positions=150, holdout_fraction=0.0))
+    window.add_all(records.values())
+    assert window.num_games < 40, "the first were dropped"
+    batch = window.sample(80, 9)
+    assert batch.ownership is not None and batch.leads is not None
+    owners = np.zeros(batch.ownership[0].size, np.int8)
+    for row, (number, ply) in enumerate(origins(batch)):
+        record = records[number]
+        symmetry = game.symmetries()[assert_rebuilt(game, record, ply, batch, row)]
+        last, _ = replayed(game, record.steps["action"].tolist())
+        game.ownership(last, owners)
+        sign = 1 - 2 * int(record.steps[ply]["to_play"])
+        views = [owners[other.cells] for other in game.symmetries() if same_view(game, record, ply, symmetry, other)]
+        assert any((batch.ownership[row].ravel() == sign * view).all() for view in views)
+        assert batch.leads[row] == sign * game.score(last)
+
+
+def same_view(game: Game, record: GameRecord, ply: int, one: Symmetry, other: Symmetry) -> bool:
+    """Whether two symmetries show a position alike: what was drawn does not tell them apart."""
+    planes, actions = np.zeros(game.observation_shape, np.float32), record.steps["action"][:ply].tolist()
+    game.observe(replayed(game, actions)[0], planes)
+    flat = planes.reshape(len(planes), -1)
+    return bool((flat[:, one.cells] == flat[:, other.cells]).all())
 
 
 def test_every_symmetry_is_drawn_equally_often() -> None:

@@ -21,13 +21,16 @@ from torch import Tensor, nn
 
 from games.base import Game
 from rl.errors import UserError
-from rl.learning.losses import Inputs, Losses, TrainingBatch, losses_of, measurements, value_targets
+from rl.learning.losses import Inputs, Losses, LossWeights, TrainingBatch, losses_of, measurements, value_targets
 from rl.network.folded import inference_dtype
 from rl.network.model import CategoricalHead, Network, NetworkConfig, NetworkShape
 
 BAD_STEPS_BEFORE_ROLLBACK = 3
 ROLLBACKS_BEFORE_GIVING_UP = 10
 SNAPSHOT_INTERVAL = 100
+
+
+_NOT_NEGATIVE = ("warmup_steps", "weight_decay", "value_loss_weight", "ownership_loss_weight", "lead_loss_weight")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,10 @@ class LearnerConfig:
     """Share of the old average kept a step; the first steps keep less, lest the initial weights linger."""
     value_loss_weight: float = 1.0
     """Weight of the value loss; the policy loss has 1."""
+    ownership_loss_weight: float = 1.0
+    """Weight of the ownership loss, where the network has score heads (KataGo: 1.5, its value loss also 1.5)."""
+    lead_loss_weight: float = 0.25
+    """Weight of the loss of the predicted lead, where the network has score heads."""
     root_value_weight: float = 0.5
     """Share of the search's root value in the value target; the game's outcome has the rest."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -59,7 +66,7 @@ class LearnerConfig:
         for name in ("learning_rate", "gradient_clip"):
             if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
                 raise UserError(f"learner {name.replace('_', ' ')} must be positive, not {getattr(self, name)}")
-        for name in ("warmup_steps", "weight_decay", "value_loss_weight"):
+        for name in _NOT_NEGATIVE:
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 raise UserError(f"learner {name.replace('_', ' ')} must not be negative, but is {getattr(self, name)}")
         if not 0 <= self.ema_decay < 1:
@@ -95,6 +102,8 @@ class Learner:
         device: str = "cpu",
         num_threads: int = 1,
     ) -> None:
+        if network_config.score_heads and not game.is_scored:
+            raise UserError(f"--network.score-heads: {game.name} is not scored")
         self.config = config
         self.steps = 0
         """Steps asked for, skipped ones included."""
@@ -221,17 +230,30 @@ class Learner:
 
         outcome = moved(batch.outcome)
         value_target = value_targets(outcome, moved(batch.root_values), self.config.root_value_weight)
-        mask = None if batch.mask is None else moved(batch.mask)
-        return Inputs(moved(batch.observations), moved(batch.legal), moved(batch.policy), outcome, value_target, mask)
+        return Inputs(
+            moved(batch.observations),
+            moved(batch.legal),
+            moved(batch.policy),
+            outcome,
+            value_target,
+            None if batch.mask is None else moved(batch.mask),
+            None if batch.ownership is None else moved(batch.ownership),
+            None if batch.leads is None else moved(batch.leads),
+        )
 
     def _views(self, inputs: Inputs) -> Iterator[Inputs]:
         """The batch as each symmetry shows it."""
         for symmetry in self._symmetries:
             cells = torch.from_numpy(np.ascontiguousarray(symmetry.cells)).to(self._device)  # may be a turned view
             origins = torch.from_numpy(np.argsort(symmetry.actions)).to(self._device)  # new action -> original
+
+            def turned(cells_last: Tensor, cells: Tensor = cells) -> Tensor:
+                return cells_last.flatten(-2)[..., cells].view_as(cells_last)
+
             yield inputs._replace(
-                observations=inputs.observations.flatten(2)[:, :, cells].view_as(inputs.observations),
-                mask=None if inputs.mask is None else inputs.mask.flatten(2)[:, :, cells].view_as(inputs.mask),
+                observations=turned(inputs.observations),
+                mask=None if inputs.mask is None else turned(inputs.mask),
+                ownership=None if inputs.ownership is None else turned(inputs.ownership),
                 legal=inputs.legal[:, origins],
                 policy=inputs.policy[:, origins],
             )
@@ -240,7 +262,10 @@ class Learner:
         observations = inputs.observations.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
             output = network(observations, inputs.mask)
-        return losses_of(output, inputs, self._head, self.config.value_loss_weight)
+        weights = LossWeights(
+            self.config.value_loss_weight, self.config.ownership_loss_weight, self.config.lead_loss_weight
+        )
+        return losses_of(output, inputs, self._head, weights)
 
     def _update_ema(self) -> None:
         """Average weights and batch-norm statistics. The decay grows as (1 + t) / (10 + t) up to the configured one."""

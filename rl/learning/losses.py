@@ -8,9 +8,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from games.base import BoolArray, FloatArray
-from rl.network.model import CategoricalHead, NetworkOutput
+from rl.network.model import SCORE_UNIT, CategoricalHead, NetworkOutput, ScorePrediction
 
 CALIBRATION_BINS = 10
 
@@ -42,6 +43,15 @@ class TrainingBatch(Protocol):
     def mask(self) -> FloatArray | None:
         """[n, 1, H, W] float32: 1 on the board, 0 beside it; None where every board fills the canvas."""
 
+    @property
+    def ownership(self) -> FloatArray | None:
+        """[n, H, W] float32: whose each cell was at the end: 1 the player's to move, -1 the opponent's, 0 neither's.
+        This and `leads`: None where games are not scored."""
+
+    @property
+    def leads(self) -> FloatArray | None:
+        """[n] float32: by how many points the player to move led at the end."""
+
 
 class Inputs(NamedTuple):
     observations: Tensor  # [n, C, H, W]
@@ -50,6 +60,16 @@ class Inputs(NamedTuple):
     outcome: Tensor  # [n, 3]
     value_target: Tensor  # [n, 3]
     mask: Tensor | None  # [n, 1, H, W]
+    ownership: Tensor | None  # [n, H, W]; this and the next: None where games are not scored
+    leads: Tensor | None  # [n]
+
+
+class LossWeights(NamedTuple):
+    """What each loss counts; the policy's counts 1."""
+
+    value: float
+    ownership: float
+    lead: float
 
 
 class Losses(NamedTuple):
@@ -68,13 +88,39 @@ def value_targets(outcome: Tensor, root_values: Tensor, root_value_weight: float
     return torch.lerp(outcome, searched, root_value_weight)
 
 
-def losses_of(output: NetworkOutput, inputs: Inputs, head: CategoricalHead, value_loss_weight: float) -> Losses:
-    """Cross-entropies of a network's answer to a batch: policy against the search's, value against `value_target`."""
+def score_losses(prediction: ScorePrediction, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    """(ownership, lead): what a prediction of the count costs, each the mean over the batch.
+
+    Ownership is the cross-entropy of whose a cell will be, a cell of neither's being half of each, averaged over the
+    board. The lead has Huber's loss, as KataGo's (Wu 2019, arXiv 1902.10565, appendix B), which bends at half a
+    `SCORE_UNIT`: one fight moves the final score by more than can be foretold.
+    """
+    assert inputs.ownership is not None and inputs.leads is not None
+    costs = functional.binary_cross_entropy_with_logits(
+        prediction.ownership_logits.float(), 0.5 * (inputs.ownership + 1.0), reduction="none"
+    )  # [n, H, W]
+    if inputs.mask is None:
+        ownership_loss = costs.mean()
+    else:
+        board = inputs.mask[:, 0]
+        ownership_loss = ((costs * board).sum((1, 2)) / board.sum((1, 2))).mean()
+    lead_loss = functional.huber_loss(prediction.lead.float(), inputs.leads / SCORE_UNIT, delta=0.5)
+    return ownership_loss, lead_loss
+
+
+def losses_of(output: NetworkOutput, inputs: Inputs, head: CategoricalHead, weights: LossWeights) -> Losses:
+    """Cross-entropies of a network's answer to a batch: policy against the search's, value against `value_target`; and
+    those of `score_losses` where the network predicts scores."""
     log_priors = head.log_prob(output.policy_logits.float(), inputs.legal)  # [n, num_actions]
     log_values = torch.log_softmax(output.value_logits.float(), dim=1)  # [n, 3]
     policy_loss = -(inputs.policy * log_priors).sum(-1).mean()
     value_loss = -(inputs.value_target * log_values).sum(-1).mean()
-    total = policy_loss + value_loss_weight * value_loss
+    total = policy_loss + weights.value * value_loss
+    score_scalars = {}
+    if output.score is not None:
+        ownership_loss, lead_loss = score_losses(output.score, inputs)
+        total = total + weights.ownership * ownership_loss + weights.lead * lead_loss
+        score_scalars = {"loss/ownership": ownership_loss.detach(), "loss/lead": lead_loss.detach()}
     with torch.no_grad():
         priors, values = log_priors.exp() * inputs.legal, log_values.exp()
         wins_and_half_draws = values.new_tensor([1.0, 0.5, 0.0])
@@ -88,6 +134,7 @@ def losses_of(output: NetworkOutput, inputs: Inputs, head: CategoricalHead, valu
             "policy/kl_to_search": policy_loss - target_entropy,
             "policy/accuracy": (priors.argmax(1) == inputs.policy.argmax(1)).float().mean(),
             "value/accuracy": (values.argmax(1) == inputs.outcome.argmax(1)).float().mean(),
+            **score_scalars,
         }
         scores = torch.stack((values @ wins_and_half_draws, inputs.outcome @ wins_and_half_draws))
     return Losses(total, scalars, scores)

@@ -24,6 +24,9 @@ from rl.errors import UserError
 NUM_OUTCOMES = 3
 """Win, draw, loss for the player to move: the order of `NetworkOutput.value_logits`."""
 
+SCORE_UNIT = 20.0
+"""Points in what the network calls a lead of 1, so that leads are numbers of the size of 1."""
+
 _FIRST_CEILING = 4.0
 """Largest rectified feature expected before training: batch norm makes them normal with deviation 1."""
 
@@ -47,10 +50,13 @@ class NetworkConfig:
     """Width of the value head's hidden layer."""
     pooling_interval: int = 3
     """Every so many blocks, one adds pooled features to all cells (KataGo has them in about every third)."""
+    score_heads: bool = False
+    """Whether it also predicts who will own each cell and by how much: for games that are scored (KataGo, Wu 2019,
+    section 4.1: they tell which parts of the board the outcome came from)."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value < 1:
+            if name != "score_heads" and value < 1:
                 raise UserError(f"the network's {name} is {value}; it must be at least 1")
 
     def pools(self, block: int) -> bool:
@@ -93,6 +99,16 @@ class NetworkShape:
         )
 
 
+class ScorePrediction(NamedTuple):
+    """How n positions will be counted at the end, for the player to move."""
+
+    ownership_logits: Tensor
+    """[n, H, W]: of the cell being its own against being the opponent's; 2 * sigmoid - 1 is the expectation of 1 for
+    its own, -1 for the opponent's, 0 for neither. Beside the board they mean nothing."""
+    lead: Tensor
+    """[n]: by how many times SCORE_UNIT points it will lead, komi counted."""
+
+
 class NetworkOutput(NamedTuple):
     """What the network says of n positions."""
 
@@ -100,6 +116,8 @@ class NetworkOutput(NamedTuple):
     """[n, num_actions], illegal actions not masked."""
     value_logits: Tensor
     """[n, 3] of win, draw, loss for the player to move."""
+    score: ScorePrediction | None = None
+    """None without score heads."""
 
 
 def value_of(value_logits: Tensor) -> Tensor:
@@ -222,6 +240,8 @@ class Network(nn.Module):
         self.outcomes = nn.Linear(config.value_hidden, NUM_OUTCOMES)
         extras = shape.num_extra_actions
         self.extra_actions = nn.Linear(config.value_hidden, extras) if extras else None
+        self.ownership = nn.Linear(config.value_channels, 1) if config.score_heads else None
+        self.lead = nn.Linear(config.value_hidden, 1) if config.score_heads else None
         for layer in (self.policy_planes, self.outcomes):
             nn.init.normal_(layer.weight, std=0.01)  # starts near a uniform policy and a value of 0
             nn.init.zeros_(layer.bias)
@@ -252,7 +272,11 @@ class Network(nn.Module):
         if self.extra_actions is not None:
             policy_logits = torch.cat((policy_logits, self.extra_actions(hidden)), 1)
         assert isinstance(self.action_index, Tensor)
-        return NetworkOutput(policy_logits.index_select(1, self.action_index), self.outcomes(hidden))
+        score = None
+        if self.ownership is not None and self.lead is not None:
+            owned = self.ownership(head[:, self.config.policy_channels :].permute(0, 2, 3, 1))
+            score = ScorePrediction(owned[:, :, :, 0], self.lead(hidden)[:, 0])
+        return NetworkOutput(policy_logits.index_select(1, self.action_index), self.outcomes(hidden), score)
 
 
 class CategoricalHead:

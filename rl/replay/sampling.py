@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, StateArray
+from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State, StateArray
 from games.compiled import inlined, njit
 from rl.replay.records import WEIGHT_SUM
 from rl.search.random import random_bits
@@ -26,6 +26,19 @@ def fill_returns(steps: StateArray, discount: float, returns: FloatArray) -> Non
             later = -later
         later = steps[ply]["reward"] + discount * later
         returns[ply] = later
+
+
+@njit
+def fill_final(game: Game, steps: StateArray, states: StateArray, final: State) -> None:
+    """How one game that is scored was counted: write `owners` and `score` of its last position into `final`.
+
+    `states` is an array of the game's states; of it, the type is used.
+    """
+    state = np.zeros(1, states.dtype)
+    history = np.zeros(game.max_num_moves + 1, np.uint64)
+    _restore(game, state, history, steps, states, 0, len(steps))
+    game.ownership(state[0], final["owners"])
+    final["score"] = game.score(state[0])
 
 
 @njit
@@ -61,9 +74,8 @@ def fill_batch(
     mask = np.zeros(game.num_actions, np.bool_)
     history = np.zeros(game.max_num_moves + 1, np.uint64)
     for row in range(len(observations)):
-        counter = np.uint64(2 * row)
-        position = positions[np.int64(random_bits(key, counter) % np.uint64(len(positions)))]
-        side = np.int64(random_bits(key, counter + np.uint64(1)) % np.uint64(len(cells)))
+        position = positions[_drawn(key, 2 * row, len(positions))]
+        side = _drawn(key, 2 * row + 1, len(cells))
         played = games[position["game"] - games[0]["game"]]
         ply = position["ply"]
         first_step = played["step"] - games[0]["step"]
@@ -83,6 +95,40 @@ def fill_batch(
         _write_outcome(returns[first_step + ply], outcome[row])
         root_values[row] = step["root_value"]
         ages[row] = newest_game - played["number"]
+
+
+@njit
+def fill_scores(
+    key: np.uint64,
+    positions: StateArray,
+    games: StateArray,
+    steps: StateArray,
+    finals: StateArray,
+    cells: IndexArray,
+    width: int,
+    ownership: FloatArray,
+    scores: FloatArray,
+) -> None:
+    """How the games of the positions that `fill_batch` draws with this `key` were counted, for the player to move.
+
+    `finals` [G] are what `fill_final` wrote, `width` is the board's. Written: `ownership` [n, H, W], where these are of
+    a larger board its upper left corner, and `scores` [n].
+    """
+    for row in range(len(ownership)):
+        position = positions[_drawn(key, 2 * row, len(positions))]
+        side = _drawn(key, 2 * row + 1, len(cells))
+        index = position["game"] - games[0]["game"]
+        step = steps[games[index]["step"] - games[0]["step"] + position["ply"]]
+        sign = 1.0 if step["to_play"] == 0 else -1.0
+        scores[row] = sign * finals[index]["score"]
+        for cell in range(cells.shape[1]):
+            ownership[row, cell // width, cell % width] = sign * finals[index]["owners"][cells[side, cell]]
+
+
+@inlined
+def _drawn(key: np.uint64, counter: int, num: int) -> np.int64:
+    """A number from 0 to num - 1."""
+    return np.int64(random_bits(key, np.uint64(counter)) % np.uint64(num))
 
 
 @inlined

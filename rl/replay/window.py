@@ -11,7 +11,7 @@ import numpy as np
 from games.base import BoolArray, FloatArray, Game, IndexArray
 from rl.replay.records import GameRecord, step_dtype, target_dtype
 from rl.replay.rows import RowQueue
-from rl.replay.sampling import fill_batch, fill_returns
+from rl.replay.sampling import fill_batch, fill_final, fill_returns, fill_scores
 from rl.search.random import random_bits
 
 _HOLDOUT_KEY = np.uint64(0x686F6C646F7574)  # "holdout"
@@ -59,6 +59,11 @@ class Batch(NamedTuple):
     """[n] int64: by how many game numbers the newest game in the window is ahead of the sampled one."""
     mask: FloatArray | None = None
     """[n, 1, H, W] float32: 1 on the board, 0 beside it; None where every board fills the canvas."""
+    ownership: FloatArray | None = None
+    """[n, H, W] float32: whose each cell was when the game was counted: 1 the player's to move, -1 the opponent's, 0
+    neither's or beside the board. This and `leads`: None where games are not scored."""
+    leads: FloatArray | None = None
+    """[n] float32: by how many points the player to move led then, komi counted."""
 
     @classmethod
     def blank(cls, canvas: Game, batch_size: int, *, masked: bool) -> Batch:
@@ -72,21 +77,13 @@ class Batch(NamedTuple):
             np.zeros(batch_size, np.float32),
             np.zeros(batch_size, np.int64),
             np.zeros((batch_size, 1, height, width), np.float32) if masked else None,
+            np.zeros((batch_size, height, width), np.float32) if canvas.is_scored else None,
+            np.zeros(batch_size, np.float32) if canvas.is_scored else None,
         )
 
     def rows(self, first: int, last: int) -> Batch:
         """A part of the positions, as views."""
-        part = slice(first, last)
-        mask = None if self.mask is None else self.mask[part]
-        return Batch(
-            self.observations[part],
-            self.legal[part],
-            self.policy[part],
-            self.outcome[part],
-            self.root_values[part],
-            self.ages[part],
-            mask,
-        )
+        return Batch(*(None if array is None else array[first:last] for array in self))  # type: ignore[arg-type]
 
 
 class Window:
@@ -107,6 +104,8 @@ class Window:
         self._returns = RowQueue(np.float32)
         self._targets = RowQueue(target_dtype(game))
         self._states = RowQueue(game.state_dtype)
+        num_cells = game.observation_shape[1] * game.observation_shape[2]
+        self._finals = RowQueue([("owners", np.int8, (num_cells,)), ("score", np.float32)])  # a row a game
         self._positions, self._holdout = RowQueue(_POSITION_DTYPE), RowQueue(_POSITION_DTYPE)
         symmetries = game.symmetries()
         self._cells = np.array([symmetry.cells for symmetry in symmetries], np.int64)
@@ -150,6 +149,10 @@ class Window:
         self._steps.append(record.steps)
         self._returns.append(returns)
         self._targets.append(record.targets)
+        if self._game.is_scored:
+            final = np.zeros(1, self._finals.rows.dtype)
+            fill_final(self._game, record.steps, self._states.rows, final[0])
+            self._finals.append(final)
         if self._game.stores_states:
             self._states.append(record.steps["state"])
         self._queue_of(record.game_number).append(positions)
@@ -200,6 +203,18 @@ class Window:
             self._actions,
             *batch[:6],
         )
+        if batch.ownership is not None and batch.leads is not None:
+            fill_scores(
+                np.uint64(key),
+                positions.rows,
+                self._games.rows,
+                self._steps.rows,
+                self._finals.rows,
+                self._cells,
+                self._game.observation_shape[2],
+                batch.ownership,
+                batch.leads,
+            )
 
     def _queue_of(self, game_number: int) -> RowQueue:
         return self._holdout if self.is_held_out(game_number) else self._positions
@@ -219,4 +234,6 @@ class Window:
                 self._states.drop(num_steps)
             self._targets.drop(int(following["target"] - oldest["target"]))
             self._queue_of(int(oldest["number"])).drop(num_positions)
+            if self._game.is_scored:
+                self._finals.drop(1)
             self._games.drop(1)
