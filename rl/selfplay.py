@@ -137,12 +137,28 @@ def nth_legal(mask: BoolArray, index: int) -> int:
     return -1
 
 
+@inlined
+def keep(mask: BoolArray, wanted: BoolArray, count: int) -> int:
+    """Leave in `mask`, which holds `count`, only what is wanted, unless nothing is; returns how many are left."""
+    num_wanted = 0
+    for action in range(mask.size):
+        num_wanted += mask[action] and wanted[action]
+    if num_wanted == 0:
+        return count
+    for action in range(mask.size):
+        mask[action] = mask[action] and wanted[action]
+    return num_wanted
+
+
 @njit
-def open_game(game: Game, place: Any, control: Control, steps: _Records, max_plies: int, mask: BoolArray) -> None:
+def open_game(
+    game: Game, place: Any, control: Control, steps: _Records, max_plies: int, on_board: BoolArray, mask: BoolArray
+) -> None:
     """Set up a game after a random opening that does not end it: 0 to `max_plies` uniformly random legal plies.
 
-    The number of plies is `max_plies` times the square of a uniform number. An opening that ends the game is drawn
-    again; after some tries the game starts from the first position.
+    Only actions `on_board` [num_actions] are drawn where one is legal: after a random pass in Go the next player may
+    end the game at once. The number of plies is `max_plies` times the square of a uniform number. An opening that ends
+    the game is drawn again; after some tries the game starts from the first position.
     """
     for attempt in range(_OPENING_TRIES + 1):
         game.reset(place["state"])
@@ -153,7 +169,8 @@ def open_game(game: Game, place: Any, control: Control, steps: _Records, max_pli
         terminated = False
         while place["num_steps"] < plies and not terminated:
             bits = random_bits(draw_key(place, _OPENING), np.uint64(attempt))
-            action = nth_legal(mask, below(bits, count_legal(game, place, control, mask)))
+            count = keep(mask, on_board, count_legal(game, place, control, mask))
+            action = nth_legal(mask, below(bits, count))
             record_step(place, steps, action, False, 0.0, 0)
             terminated = play_action(game, place, control, steps, action)
         if not terminated:
@@ -254,6 +271,9 @@ class Selfplay:
         self._slot_actions = np.zeros((num_games, game.max_num_moves, game.num_slots), game.action_dtype)
         self._finished = np.zeros(num_games, np.int64)
         self._mask = np.zeros(game.num_actions, np.bool_)
+        self._on_board = np.ones(game.num_actions, np.bool_)
+        if game.num_policy_planes > 0:
+            self._on_board = game.action_cells()[:, 0] >= 0
         self._network_id = -1
         self._counts: dict[str, float] = {}
         self.take_counts()
@@ -341,7 +361,7 @@ class Selfplay:
             place, control, steps = self._places[b], self.waves.controls[b], self._steps[b]
             place["game_number"] = number
             place["key"] = random_bits(self._seed, np.uint64(number))
-            open_game(self.game, place, control, steps, config.max_opening_plies, self._mask)
+            open_game(self.game, place, control, steps, config.max_opening_plies, self._on_board, self._mask)
             budgets = config.simulations, config.fast_simulations, config.full_search_fraction
             if start_search(self.game, self.waves.trees[b], control, place, steps, *budgets, self._mask):
                 records.append(self._record(int(b)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -184,6 +185,18 @@ def test_openings_vary_and_never_end_the_game() -> None:
     assert np.mean(np.array(lengths) <= 2) > 0.4, "short openings are more frequent than long ones"
     lines = [record.steps["action"].tolist() for record in records.values()]
     assert len({tuple(line[:length]) for line, length in zip(lines, lengths, strict=True)}) > 60
+
+
+def test_openings_pass_only_where_nothing_else_can_be_played() -> None:
+    game = games.make("go3")
+    num_plies = 0
+    for record in play(game, config(16, max_opening_plies=12), range(80), batch_size=16).values():
+        searched = np.flatnonzero(record.steps["network_id"] == 7)
+        opening = int(searched[0]) if len(searched) else len(record.steps)
+        for _, _, legal, ply in itertools.islice(positions(game, record), opening):
+            assert record.steps[ply]["action"] != game.num_actions - 1 or legal.sum() == 1
+            num_plies += 1
+    assert num_plies > 100
 
 
 class NoChoice(TwiceNim):
