@@ -33,7 +33,7 @@ from scripts.cli import main
 TINY = {
     "play": ["--moves", "300", "--repeats", "2"],
     "games": [
-        *("--games", "hex3", "othello4", "--moves", "300", "--trees", "2", "--simulations", "8", "--repeats", "2"),
+        *("--games", "hex5", "tic_tac_toe", "--moves", "300", "--trees", "2", "--simulations", "8", "--repeats", "2"),
     ],
     "search": ["tic_tac_toe", "--trees", "4", "--simulations", "12", "--repeats", "2"],
     "rollouts": ["tic_tac_toe", "--positions", "2", "--simulations", "10", "--repeats", "2"],
@@ -197,8 +197,8 @@ def test_games_are_searched_and_drawn_where_they_can_be(capsys: pytest.CaptureFi
     figures = check(bench_json(capsys, "games", *TINY["games"]), "games")
     names = {name for name, clock in figures if clock == "wall"}
     kinds = {"all legal actions at every ply", "search in waves"}
-    assert names == {f"{game}, {kind}" for game in ("hex3", "othello4") for kind in kinds} | {
-        "hex3, drawing until legal"
+    assert names == {f"{game}, {kind}" for game in ("hex5", "tic_tac_toe") for kind in kinds} | {
+        "hex5, drawing until legal"
     }
 
 
