@@ -33,7 +33,7 @@ class ConnectFour(Game):
         self.num_players = 2
         self.num_actions = self.num_slots = width
         self.max_num_moves = width * height
-        self.observation_shape = (2, height, width)
+        self.observation_shape = (5, height, width)
         self.num_policy_planes, self.num_extra_actions = 1, 0
 
     def reset(self, state: State) -> None:
@@ -72,14 +72,32 @@ class ConnectFour(Game):
             fours |= pairs & (pairs >> np.uint64(2 * direction))
         return bool(fours != np.uint64(0))
 
+    def threats(self, stones: np.uint64) -> np.uint64:
+        """The cells that complete four with three of `stones`, some of them perhaps taken, some beside the board."""
+        found = (stones << np.uint64(1)) & (stones << np.uint64(2)) & (stones << np.uint64(3))
+        for direction in range(self.height, self.height + 3):  # diagonals and sideways
+            one, two, three = np.uint64(direction), np.uint64(2 * direction), np.uint64(3 * direction)
+            left, right = (stones << one) & (stones << two), (stones >> one) & (stones >> two)
+            found |= left & ((stones << three) | (stones >> one))
+            found |= right & ((stones >> three) | (stones << one))
+        return np.uint64(found)
+
     def observe(self, state: State, observation: FloatArray) -> None:
+        """Own and other stones, empty cells that complete four for either, and the rows on which a threat decides the
+        end game: odd ones for the player who began, even ones for the other (Allis 1988, section 3.3)."""
         player = int(state["to_play"])
-        for plane in range(2):
-            stones = state["stones"][player if plane == 0 else 1 - player]
-            for column in range(self.width):
-                for row in range(self.height):
-                    bit = np.uint64(column * (self.height + 1) + self.height - 1 - row)
-                    observation[plane, row, column] = (stones >> bit) & np.uint64(1)
+        own, other = state["stones"][player], state["stones"][1 - player]
+        empty = ~(own | other)
+        own_threats, other_threats = self.threats(own) & empty, self.threats(other) & empty
+        for column in range(self.width):
+            for row in range(self.height):
+                height = self.height - 1 - row
+                bit = np.uint64(column * (self.height + 1) + height)
+                observation[0, row, column] = (own >> bit) & np.uint64(1)
+                observation[1, row, column] = (other >> bit) & np.uint64(1)
+                observation[2, row, column] = (own_threats >> bit) & np.uint64(1)
+                observation[3, row, column] = (other_threats >> bit) & np.uint64(1)
+                observation[4, row, column] = height % 2 == player
 
     def hash(self, state: State) -> np.uint64:
         # The key of Fhourstones: own stones plus a mask whose top bit marks each column's height. Then a multiply-xor
