@@ -31,7 +31,7 @@ def test_the_start() -> None:
         "legal": ["1", "2", "3", "4", "5", "6", "7"],
         "terminated": False,
         "returns": None,
-        "observation_shape": [2, 6, 7],
+        "observation_shape": [5, 6, 7],
     }
 
 

@@ -75,16 +75,15 @@ class ConnectFour(Game):
     def threats(self, stones: np.uint64) -> np.uint64:
         """The cells that complete four with three of `stones`, some of them perhaps taken, some beside the board."""
         found = (stones << np.uint64(1)) & (stones << np.uint64(2)) & (stones << np.uint64(3))
-        for direction in range(self.height, self.height + 3):  # diagonals and sideways
+        for direction in (self.height, self.height + 1, self.height + 2):  # diagonals and sideways
             one, two, three = np.uint64(direction), np.uint64(2 * direction), np.uint64(3 * direction)
-            left, right = (stones << one) & (stones << two), (stones >> one) & (stones >> two)
-            found |= left & ((stones << three) | (stones >> one))
-            found |= right & ((stones >> three) | (stones << one))
+            found |= (stones << one) & (stones << two) & ((stones << three) | (stones >> one))
+            found |= (stones >> one) & (stones >> two) & ((stones >> three) | (stones << one))
         return np.uint64(found)
 
     def observe(self, state: State, observation: FloatArray) -> None:
-        """Own and other stones, empty cells that complete four for either, and the rows on which a threat decides the
-        end game: odd ones for the player who began, even ones for the other (Allis 1988, section 3.3)."""
+        """Own and other stones, the empty cells that complete four for either, and the rows on which a threat is worth
+        most in the end: odd ones for the player who began, even ones for the other (Allis 1988, on zugzwang)."""
         player = int(state["to_play"])
         own, other = state["stones"][player], state["stones"][1 - player]
         empty = ~(own | other)
