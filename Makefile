@@ -38,9 +38,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -c constraints.txt -e '.[test]'
 	@touch $@
 
-# The two runs of the tests share nothing but the machine: together they take two cores half as long.
-test: lint
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target coverage pytest
+# The three share nothing but the machine: together they take two cores half as long.
+test: $(STAMP)
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target lint coverage pytest
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
