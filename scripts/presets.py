@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from games.base import Game
 from rl.network.model import NetworkConfig
 from rl.replay.window import WindowConfig
-from rl.selfplay import SelfplayConfig
+from rl.selfplay.lockstep import SelfplayConfig
 from rl.train.config import EvaluationConfig, LimitsConfig, TrainConfig
 
 Budget = Literal["quick", "laptop"]

@@ -15,7 +15,7 @@ from rl.learning.learner import LearnerConfig
 from rl.network.model import NetworkConfig
 from rl.replay.mixture import Mixture
 from rl.replay.window import WindowConfig
-from rl.selfplay import SelfplayConfig
+from rl.selfplay.lockstep import SelfplayConfig
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, ScheduleConfig, TrainConfig
 from rl.train.loop import train
 from scripts.arguments import GameName

@@ -1,4 +1,4 @@
-"""Plays random games of Go under several rules and prints one digest of each: run compiled and plain by test_go.py.
+"""Random games of Go under several rules, a digest of each: run compiled and plain by test_go_twins.py.
 
 Moves are drawn among the legal ones by `is_legal`, which has to agree with `legal_actions` at every ply.
 """

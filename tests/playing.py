@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from games.base import BoolArray, FloatArray, Game, State
+from games.base import BoolArray, FloatArray, Game, HashArray, State
 
 NO_HISTORY = np.zeros(0, np.uint64)
 
@@ -21,9 +21,9 @@ class Ply(NamedTuple):
     state: State
 
 
-def legal(game: Game, state: State) -> BoolArray:
+def legal(game: Game, state: State, history: HashArray = NO_HISTORY) -> BoolArray:
     mask = np.zeros(game.num_actions, np.bool_)
-    game.legal_actions(state, NO_HISTORY, mask)
+    game.legal_actions(state, history, mask)
     return mask
 
 

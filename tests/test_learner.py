@@ -1,18 +1,17 @@
-"""The learner: its losses against hand-written ones, its schedule, its safety, its bytes."""
+"""The learner: its schedule, its safety, its bytes."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from small_batches import Batch, make_batch, make_learner
 from small_games import SMALL_GAMES
 
 import games
-from games.base import BoolArray, FloatArray, Game
+from games.base import Game
 from games.board.connect_four import ConnectFour
 from games.board.tic_tac_toe import TicTacToe
 from rl.errors import UserError
@@ -24,38 +23,7 @@ from rl.learning.learner import (
     Learner,
     LearnerConfig,
 )
-from rl.learning.losses import Inputs, calibration, score_losses, value_targets
-from rl.network.model import NetworkConfig, ScorePrediction
-
-SMALL = NetworkConfig(blocks=1, channels=8, policy_channels=4, value_channels=4, value_hidden=8)
-
-
-class Batch(NamedTuple):
-    observations: FloatArray
-    legal: BoolArray
-    policy: FloatArray
-    outcome: FloatArray
-    root_values: FloatArray
-    mask: FloatArray | None = None
-    ownership: FloatArray | None = None
-    leads: FloatArray | None = None
-
-
-def make_batch(game: Game, seed: int, size: int = 16) -> Batch:
-    """Boards of coin tosses; what is best to play and who wins can be read off the first plane."""
-    random = np.random.default_rng(seed)
-    observations = random.integers(0, 2, (size, *game.observation_shape)).astype(np.float32)
-    legal = random.random((size, game.num_actions)) < 0.7
-    legal[:, -1] = True
-    weights = np.where(legal, random.random((size, game.num_actions)) + 0.1, 0)
-    outcome = np.eye(3, dtype=np.float32)[2 * observations[:, 0, 0, 0].astype(int)]
-    policy = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
-    return Batch(observations, legal, policy, outcome, outcome[:, 0] - outcome[:, 2])
-
-
-def make_learner(game: Game | None = None, seed: int = 1, **settings: object) -> Learner:
-    config = LearnerConfig(**{"warmup_steps": 2, "precision": "float32", **settings})  # type: ignore[arg-type]
-    return Learner(game or TicTacToe(), SMALL, config, seed)
+from rl.network.model import NetworkConfig
 
 
 def bytes_of(learner: Learner) -> dict[str, bytes]:
@@ -72,119 +40,6 @@ def poisoned(batch: Batch) -> Batch:
     observations = batch.observations.copy()
     observations[3, 0, 0, 0] = np.nan
     return batch._replace(observations=observations)
-
-
-# --- losses ---------------------------------------------------------------------------------------------------------
-
-
-def test_losses_are_the_textbook_ones() -> None:
-    """Against loops over the network's own logits, in float64."""
-    game = TicTacToe()
-    learner = make_learner(game, value_loss_weight=0.7, root_value_weight=0.25)
-    batch = make_batch(game, 0)
-    learner._symmetries = learner._symmetries[:1]
-    measured = learner.evaluate(batch)
-    with torch.inference_mode():
-        output = learner.ema_network(torch.from_numpy(batch.observations))
-    policy_loss = value_loss = entropy = divergence = 0.0
-    for row in range(16):
-        logits = output.policy_logits[row].double().numpy()
-        legal = np.flatnonzero(batch.legal[row])
-        priors = np.exp(logits[legal]) / np.exp(logits[legal]).sum()
-        target = batch.policy[row, legal].astype(float)
-        policy_loss -= float((target * np.log(priors)).sum()) / 16
-        entropy -= float((priors * np.log(priors)).sum()) / 16
-        divergence += float((target * np.log(target / priors)).sum()) / 16
-        values = np.exp(output.value_logits[row].double().numpy())
-        q = float(batch.root_values[row])
-        searched = np.array([max(q, 0), 1 - abs(q), max(-q, 0)])
-        value_loss -= float(((0.75 * batch.outcome[row] + 0.25 * searched) * np.log(values / values.sum())).sum()) / 16
-    assert measured["holdout/loss/policy"] == pytest.approx(policy_loss, abs=1e-5)
-    assert measured["holdout/loss/value"] == pytest.approx(value_loss, abs=1e-5)
-    assert measured["holdout/loss/total"] == pytest.approx(policy_loss + 0.7 * value_loss, abs=1e-5)
-    assert measured["holdout/policy/entropy"] == pytest.approx(entropy, abs=1e-5)
-    assert measured["holdout/policy/kl_to_search"] == pytest.approx(divergence, abs=1e-5)
-
-
-def test_what_scores_cost_by_hand() -> None:
-    """Ownership over the board's cells alone, each board counting the same; Huber's loss of the lead."""
-    cells, mask = torch.zeros(2, 2, 2), torch.zeros(2, 1, 2, 2)
-    mask[0] = 1
-    mask[1, 0, 0, 0] = 1
-    logits = torch.tensor([[[2.0, -1.0], [0.0, 3.0]], [[-2.0, 50.0], [50.0, 50.0]]])
-    cells[0] = torch.tensor([[1.0, -1.0], [0.0, -1.0]])
-    cells[1, 0, 0] = 1.0
-    prediction = ScorePrediction(logits, torch.tensor([0.2, 2.0]))
-    none = torch.zeros(0)
-    inputs = Inputs(none, none, none, none, none, mask, cells, torch.tensor([8.0, 0.0]))
-
-    def cost(logit: float, share: float) -> float:
-        own = 1 / (1 + math.exp(-logit))
-        return -(share * math.log(own) + (1 - share) * math.log(1 - own))
-
-    first = (cost(2, 1) + cost(-1, 0) + cost(0, 0.5) + cost(3, 0)) / 4
-    ownership_loss, lead_loss = score_losses(prediction, inputs)
-    assert float(ownership_loss) == pytest.approx((first + cost(-2, 1)) / 2)
-    # 0.2 of 20 points against 8 points: half the square of 0.2; 40 points against none: 0.5 * (2 - 0.5 / 2)
-    assert float(lead_loss) == pytest.approx((0.02 + 0.875) / 2)
-    whole, _ = score_losses(
-        ScorePrediction(logits[:1], torch.zeros(1)),
-        inputs._replace(mask=None, ownership=cells[:1], leads=torch.zeros(1)),
-    )
-    assert float(whole) == pytest.approx(first)
-
-
-def test_score_heads_learn_who_will_own_what() -> None:
-    """Their losses count with their weights, and are on the whole batch the same under every symmetry."""
-    game = games.make("go3")
-    batch = make_batch(game, 0)
-    batch = batch._replace(
-        ownership=2 * batch.observations[:, 0] - 1, leads=20 * (2 * batch.observations[:, 0, 0, 0] - 1)
-    )
-    config = LearnerConfig(
-        warmup_steps=2,
-        learning_rate=1e-2,
-        ema_decay=0.9,
-        ownership_loss_weight=0.5,
-        lead_loss_weight=0.3,
-        precision="float32",
-    )
-    learner = Learner(game, replace(SMALL, score_heads=True), config, 1)
-    first = learner.evaluate(batch)
-    parts = {part: first[f"holdout/loss/{part}"] for part in ("policy", "value", "ownership", "lead", "total")}
-    assert parts["ownership"] == pytest.approx(math.log(2), abs=0.3)
-    assert parts["total"] == pytest.approx(
-        parts["policy"] + parts["value"] + 0.5 * parts["ownership"] + 0.3 * parts["lead"], abs=1e-5
-    )
-    learner._symmetries = learner._symmetries[:1]  # it sees no other
-    for _ in range(250):
-        learner.train_step(batch)
-    last = learner.evaluate(batch)
-    for part in ("ownership", "lead"):
-        assert last[f"holdout/loss/{part}"] < 0.2 * parts[part]
-    with pytest.raises(UserError, match="tic_tac_toe is not scored"):
-        Learner(TicTacToe(), replace(SMALL, score_heads=True), config, 1)
-
-
-def test_value_target_keeps_the_expectation() -> None:
-    q = torch.tensor([-1.0, -0.3, 0.0, 0.6, 1.0])
-    outcome = torch.eye(3)[torch.tensor([0, 2, 1, 0, 2])]
-    target = value_targets(outcome, q, 0.4)
-    assert torch.allclose(target.sum(1), torch.ones(5)) and bool((target >= 0).all())
-    expected = 0.6 * (outcome[:, 0] - outcome[:, 2]) + 0.4 * q
-    assert torch.allclose(target[:, 0] - target[:, 2], expected)
-    assert torch.equal(value_targets(outcome, q, 0.0), outcome)
-
-
-def test_calibration_by_hand() -> None:
-    expected = np.array([0.05, 0.04, 0.55, 1.0], np.float32)
-    actual = np.array([0.0, 0.5, 1.0, 1.0], np.float32)
-    measured = calibration(expected, actual)
-    assert measured["calibration/score_at_05"] == pytest.approx(0.25)
-    assert measured["calibration/score_at_55"] == pytest.approx(1.0)
-    assert measured["calibration/score_at_95"] == pytest.approx(1.0)  # 1.0 itself belongs to the last tenth
-    assert "calibration/score_at_35" not in measured
-    assert measured["value/calibration_error"] == pytest.approx((0.41 + 0.45 + 0.0) / 4, abs=1e-6)
 
 
 @pytest.mark.parametrize("game", [*map(games.make, SMALL_GAMES), ConnectFour(4, 4)], ids=lambda game: game.name)

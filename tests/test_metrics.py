@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_batches import make_batch
 
 from games.board.tic_tac_toe import TicTacToe
 from rl.errors import UserError
 from rl.learning.learner import Learner, LearnerConfig
 from rl.network.model import NetworkConfig
 from rl.train.metrics import EVENTS_NAME, FILE_NAME, NAMES, Averages, Counters, Metrics, read_metrics
-from tests.test_learner import make_batch
 
 
 def counters(step: int) -> Counters:

@@ -16,7 +16,7 @@ from rl.errors import UserError
 from rl.replay.records import WEIGHT_SUM, GameRecord, decode, encode
 from rl.search.driver import SearchConfig
 from rl.search.random import random_bits
-from rl.selfplay import Selfplay, SelfplayConfig
+from rl.selfplay.lockstep import Selfplay, SelfplayConfig
 
 TIC_TAC_TOE, CONNECT_FOUR = games.make("tic_tac_toe"), games.make("connect_four4x4")
 WALK, RING = Walk(), Ring()

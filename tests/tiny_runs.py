@@ -17,7 +17,7 @@ from rl.network.model import NetworkConfig
 from rl.replay.chunks import scan
 from rl.replay.mixture import Mixture
 from rl.replay.window import WindowConfig
-from rl.selfplay import SelfplayConfig
+from rl.selfplay.lockstep import SelfplayConfig
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, ScheduleConfig, TrainConfig
 
 GAME = TicTacToe()

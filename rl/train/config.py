@@ -9,7 +9,7 @@ from rl.errors import UserError
 from rl.learning.learner import LearnerConfig
 from rl.network.model import NetworkConfig
 from rl.replay.window import WindowConfig
-from rl.selfplay import SelfplayConfig
+from rl.selfplay.lockstep import SelfplayConfig
 
 
 @dataclass(frozen=True)

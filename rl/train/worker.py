@@ -21,7 +21,7 @@ from rl.network.evaluator import TorchEvaluator
 from rl.replay.chunks import ChunkWriter
 from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord, encode
-from rl.selfplay import Selfplay, SelfplayConfig
+from rl.selfplay.lockstep import Selfplay, SelfplayConfig
 
 _REPORT_SECONDS = 1.0
 """A worker is heard at least so often, once it has been set up."""

@@ -19,7 +19,7 @@ from rl.errors import UserError
 from rl.network.evaluator import MAX_OUTSTANDING, TorchEvaluator
 from rl.network.model import Network, NetworkConfig, NetworkShape, value_of
 from rl.search.evaluation import Evaluator
-from rl.selfplay import Selfplay, SelfplayConfig
+from rl.selfplay.lockstep import Selfplay, SelfplayConfig
 from scripts.arguments import GameName
 
 _WARM_UP_WAVES = 20

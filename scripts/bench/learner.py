@@ -10,7 +10,7 @@ from rl.learning.learner import Learner, LearnerConfig
 from rl.network.model import NetworkConfig
 from rl.replay.window import Window, WindowConfig
 from rl.search.evaluation import UniformEvaluator
-from rl.selfplay import Selfplay, SelfplayConfig
+from rl.selfplay.lockstep import Selfplay, SelfplayConfig
 from scripts.arguments import GameName
 from scripts.bench.report import Report, TimedOptions, interleaved, rates, require_positive
 

@@ -16,7 +16,7 @@ from games.base import Game
 from rl.network.evaluator import MAX_OUTSTANDING, Precision, TorchEvaluator
 from rl.network.model import Network
 from rl.search.evaluation import Evaluator
-from rl.selfplay import Selfplay, SelfplayConfig
+from rl.selfplay.lockstep import Selfplay, SelfplayConfig
 from scripts.arguments import GameName
 from scripts.bench.agents import measured_network
 from scripts.bench.cuda import random_positions

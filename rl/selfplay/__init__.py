@@ -1,0 +1,1 @@
+"""Games that the network plays against itself, as records to learn from."""
