@@ -30,7 +30,7 @@ def preset(game: Game, budget: Budget) -> TrainConfig:
         )
     if _size(game) <= MEDIUM and budget == "laptop":
         # As many games as the quick run plays in 18 minutes; three times the simulations for each position, and each
-        # position learnt from three times as often, take the hour (rl/agents/connect_four.md has what came of it).
+        # position learnt from three times as often, take the hour. What comes of it has not been measured yet.
         return TrainConfig(
             samples_per_target=6.0,
             selfplay=SelfplayConfig(simulations=64),
