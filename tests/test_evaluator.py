@@ -240,7 +240,7 @@ def test_an_evaluator_may_play_a_smaller_board_than_it_was_trained_on() -> None:
     small = games.make("connect_four5x4")
     observations = random_planes(4, small)
     evaluation = evaluate(TorchEvaluator(small, trained, 4), observations)
-    canvas, mask = torch.zeros(4, 2, 6, 7), torch.zeros(4, 1, 6, 7)
+    canvas, mask = torch.zeros(4, small.observation_shape[0], 6, 7), torch.zeros(4, 1, 6, 7)
     canvas[:, :, :4, :5], mask[:, :, :4, :5] = torch.from_numpy(observations), 1
     with torch.inference_mode():
         expected = trained(canvas, mask)

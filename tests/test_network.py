@@ -133,7 +133,7 @@ def test_a_small_board_on_a_canvas_equals_the_board_alone() -> None:
     canvas = shaken(NetworkShape.of(games.make("connect_four")))
     alone = Network(NetworkShape.of(games.make("connect_four5x4")), SMALL).eval()
     alone.load_state_dict(canvas.state_dict())  # no weight depends on the board
-    observations = torch.zeros(4, 2, 6, 7)
+    observations = torch.zeros(4, canvas.shape.num_planes, 6, 7)
     observations[:, :, :4, :5] = planes(4, alone.shape)
     mask = torch.zeros(4, 1, 6, 7)
     mask[:, :, :4, :5] = 1
