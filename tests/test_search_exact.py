@@ -31,18 +31,18 @@ ENOUGH = 4096
 
 
 class NoisyEvaluator(UniformEvaluator):
-    """A network that knows nothing and says so confidently: fixed random features of the observation."""
+    """A network that knows nothing and says so confidently: fixed random features of the stones (two planes)."""
 
     network_id = 1
 
     def __init__(self, game: Game, batch_size: int, scale: float) -> None:
         super().__init__(game, batch_size)
-        shape = (int(np.prod(game.observation_shape)), game.num_actions + 1)
+        shape = (2 * int(np.prod(game.observation_shape[1:])), game.num_actions + 1)
         self._weights = np.random.default_rng(3).normal(size=shape).astype(np.float32)
         self._scale = np.float32(scale)
 
     def collect(self, ticket: int) -> Evaluation:
-        features = self._observations[:ticket].reshape(ticket, -1) @ self._weights
+        features = self._observations[:ticket, :2].reshape(ticket, -1) @ self._weights
         return Evaluation(self._scale * features[:, :-1], np.sin(5.0 * features[:, -1]).astype(np.float32))
 
 
