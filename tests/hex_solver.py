@@ -43,16 +43,20 @@ class HexSolver:
 
 
 @njit
+def _next_to(cells: Bits, size: int, edges: npt.NDArray[np.uint64]) -> Bits:
+    """The six neighbours of each cell, some of them perhaps above or below the board."""
+    row, next_row = np.uint64(size), np.uint64(size - 1)
+    left, right = cells & ~edges[2], cells & ~edges[3]  # those with a neighbour to their left, to their right
+    neighbours = (cells << row) | (cells >> row) | (right << np.uint64(1)) | (left >> np.uint64(1))
+    return neighbours | (left << next_row) | (right >> next_row)
+
+
+@njit
 def _joined(stones: Bits, player: int, size: int, edges: npt.NDArray[np.uint64]) -> bool:
     """Flood from the player's first edge to its second one."""
-    row, next_row = np.uint64(size), np.uint64(size - 1)
-    left, right = ~edges[2], ~edges[3]
     reached = stones & edges[2 * player]
     while True:
-        grown = (reached << row) | (reached >> row)
-        grown |= ((reached & right) << np.uint64(1)) | ((reached & left) >> np.uint64(1))
-        grown |= ((reached & left) << next_row) | ((reached & right) >> next_row)
-        grown = reached | (grown & stones)
+        grown = reached | (_next_to(reached, size, edges) & stones)
         if grown == reached:
             return bool(reached & edges[2 * player + 1] != np.uint64(0))
         reached = grown
@@ -61,8 +65,6 @@ def _joined(stones: Bits, player: int, size: int, edges: npt.NDArray[np.uint64])
 @njit
 def _stones_missing(stones: Bits, others: Bits, player: int, size: int, edges: npt.NDArray[np.uint64]) -> int:
     """How many more stones the player needs to join its edges if the other one does nothing; size * size if cut off."""
-    row, next_row = np.uint64(size), np.uint64(size - 1)
-    left, right = ~edges[2], ~edges[3]
     open_cells = ~others & ((np.uint64(1) << np.uint64(size * size)) - np.uint64(1))
     reached = np.uint64(0)  # with `missing` stones more
     near = edges[2 * player] & open_cells  # reached, and next to it
@@ -70,10 +72,7 @@ def _stones_missing(stones: Bits, others: Bits, player: int, size: int, edges: n
     while True:
         while True:
             inside = reached | (near & stones)
-            grown = (inside << row) | (inside >> row)
-            grown |= ((inside & right) << np.uint64(1)) | ((inside & left) >> np.uint64(1))
-            grown |= ((inside & left) << next_row) | ((inside & right) >> next_row)
-            grown = (grown & open_cells) | near
+            grown = (_next_to(inside, size, edges) & open_cells) | near
             if inside == reached and grown == near:
                 break
             reached, near = inside, grown
@@ -95,7 +94,7 @@ def _promising_first(
     order: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int64]:
     """Indices into `order` of the empty cells, by the lead in missing stones that a stone there gives. Without it, 5x5
-    takes hours instead of seconds."""
+    had not been solved after ten minutes; with it, it takes seconds."""
     ranks = np.full(order.size, np.iinfo(np.int64).max)
     num_empty = 0
     for index in range(order.size):

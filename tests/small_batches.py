@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from games.base import BoolArray, FloatArray, Game
+from games.base import Game
 from games.board.tic_tac_toe import TicTacToe
 from rl.learning.learner import Learner, LearnerConfig
 from rl.network.model import NetworkConfig
+from rl.replay.window import Batch
 
 SMALL_NETWORK = NetworkConfig(blocks=1, channels=8, policy_channels=4, value_channels=4, value_hidden=8)
-
-
-class Batch(NamedTuple):
-    observations: FloatArray
-    legal: BoolArray
-    policy: FloatArray
-    outcome: FloatArray
-    root_values: FloatArray
-    mask: FloatArray | None = None
-    ownership: FloatArray | None = None
-    leads: FloatArray | None = None
 
 
 def make_batch(game: Game, seed: int, size: int = 16) -> Batch:
@@ -34,7 +22,8 @@ def make_batch(game: Game, seed: int, size: int = 16) -> Batch:
     weights = np.where(legal, random.random((size, game.num_actions)) + 0.1, 0)
     outcome = np.eye(3, dtype=np.float32)[2 * observations[:, 0, 0, 0].astype(int)]
     policy = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
-    return Batch(observations, legal, policy, outcome, outcome[:, 0] - outcome[:, 2])
+    ages = np.zeros(size, np.int64)
+    return Batch(observations, legal, policy, outcome, outcome[:, 0] - outcome[:, 2], ages)
 
 
 def make_learner(game: Game | None = None, seed: int = 1, **settings: object) -> Learner:

@@ -65,7 +65,7 @@ def test_a_rectifier_notes_its_range_in_training_only() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_int8_agrees_with_the_network(game: Game, dtype: torch.dtype) -> None:
     if not int8_pays(dtype):
-        pytest.skip(f"no 8-bit convolutions beside {dtype} here")
+        pytest.skip(f"torch has no 8-bit convolutions beside {dtype} on this processor: they need AVX-512 VNNI")
     network = trained(game)
     observations = planes(300, game)
     folded = FoldedNetwork(network.shape, CONFIG, network.state_dict(), CPU, dtype, Int8Tower)

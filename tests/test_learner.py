@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from small_batches import Batch, make_batch, make_learner
+from small_batches import make_batch, make_learner
 from small_games import SMALL_GAMES
 
 import games
@@ -24,6 +24,7 @@ from rl.learning.learner import (
     LearnerConfig,
 )
 from rl.network.model import NetworkConfig
+from rl.replay.window import Batch
 
 
 def bytes_of(learner: Learner) -> dict[str, bytes]:

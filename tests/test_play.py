@@ -120,7 +120,7 @@ class Tmux:
 @pytest.fixture
 def tmux(tmp_path: Path) -> Iterator[Tmux]:
     if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed: a real terminal cannot be tested")
+        pytest.skip("tmux, for a real terminal, is not installed: on Debian, apt-get install tmux")
     terminal = Tmux(tmp_path / "tmux")
     yield terminal
     terminal.call("kill-server")

@@ -28,8 +28,6 @@ from rl.network.model import CategoricalHead, Network, NetworkConfig, NetworkSha
 BAD_STEPS_BEFORE_ROLLBACK = 3
 ROLLBACKS_BEFORE_GIVING_UP = 10
 SNAPSHOT_INTERVAL = 100
-
-
 _NOT_NEGATIVE = ("warmup_steps", "weight_decay", "value_loss_weight", "ownership_loss_weight", "lead_loss_weight")
 
 

@@ -85,6 +85,11 @@ class Tower(Protocol):
 TowerClass = Callable[[NetworkConfig, FoldedWeights, LinearLayers, torch.device, torch.dtype], Tower]
 
 
+NO_SUCH_OPERATION = (RuntimeError, AttributeError, TypeError)
+"""What a private operation of torch raises that is not for this processor, has gone, or takes other arguments: any
+release may change it, and then the public operations serve, more slowly."""
+
+
 @functools.cache
 def _has_fused_convolutions(dtype: torch.dtype) -> bool:
     """Whether torch's private oneDNN operations are there and right: they may change with any release."""
@@ -95,7 +100,7 @@ def _has_fused_convolutions(dtype: torch.dtype) -> bool:
     try:
         fused = _FusedConvolution(weight, bias, dtype)
         pairs = [(fused(features), plain(features)), (fused(features, features * 1), plain(features, features * 1))]
-    except (RuntimeError, AttributeError, TypeError, NotImplementedError):
+    except NO_SUCH_OPERATION:
         return False
     return all(torch.allclose(one.float(), other.float(), atol=0.05, rtol=0.05) for one, other in pairs)
 
