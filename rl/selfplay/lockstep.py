@@ -21,7 +21,7 @@ from rl.replay.records import GameRecord, make_record, step_dtype
 from rl.search.driver import SearchConfig, Waves
 from rl.search.evaluation import Evaluator
 from rl.search.random import random_bits
-from rl.selfplay.plies import advance, open_game, place_dtype, start_search
+from rl.selfplay.plies import Budgets, advance, open_game, place_dtype, start_search
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ class SelfplayConfig:
     every move may as well be a target: docs/training.md has the figures."""
     max_opening_plies: int = 16
     """Games open with 0 to this many uniformly random plies, short openings more often than long ones."""
+    opening_policy_share: float = 0.0
+    """Share of the opening's plies that are drawn from the network's policy instead of from the legal moves: openings
+    then stay near the lines that good players meet."""
     cache_entries: int = 1 << 18
     """Positions whose evaluation each worker remembers; emptied by every new network."""
     search: SearchConfig = field(default_factory=SearchConfig)
@@ -49,6 +52,8 @@ class SelfplayConfig:
             raise UserError("games_per_worker, simulations and fast_simulations are at least 1")
         if not 0 < self.full_search_fraction <= 1:
             raise UserError("full_search_fraction is above 0 and at most 1")
+        if not 0 <= self.opening_policy_share <= 1:
+            raise UserError("opening_policy_share is from 0 to 1")
         if min(self.max_opening_plies, self.cache_entries) < 0:
             raise UserError("max_opening_plies and cache_entries are at least 0")
 
@@ -67,6 +72,13 @@ class Selfplay:
         self._policies = np.zeros((num_games, game.max_num_moves, game.num_slots), np.float32)
         self._slot_actions = np.zeros((num_games, game.max_num_moves, game.num_slots), game.action_dtype)
         self._finished = np.zeros(num_games, np.int64)
+        self._budgets = Budgets(
+            config.simulations,
+            config.fast_simulations,
+            config.full_search_fraction,
+            config.max_opening_plies,
+            config.opening_policy_share,
+        )
         self._mask = np.zeros(game.num_actions, np.bool_)
         self._on_board = np.ones(game.num_actions, np.bool_)
         if game.num_policy_planes > 0:
@@ -118,7 +130,7 @@ class Selfplay:
         A small game may need the network no more, once the cache holds all its positions: then a wave ends after as
         many moves as a game has.
         """
-        config, rows = self.config, 0
+        rows = 0
         for _ in range(self.game.max_num_moves):
             num_moves, num_finished = advance(
                 self.game,
@@ -129,9 +141,8 @@ class Selfplay:
                 self._steps,
                 self._policies,
                 self._slot_actions,
-                config.simulations,
-                config.fast_simulations,
-                config.full_search_fraction,
+                self._budgets,
+                self._on_board,
                 first,
                 last,
                 network_id,
@@ -150,7 +161,7 @@ class Selfplay:
 
         A game whose opening leaves only forced moves has ended by then: it is recorded and its place stays free.
         """
-        config, seated = self.config, 0
+        seated = 0
         for b in first + np.flatnonzero(self._places["active"][first:last] == 0):
             number = next_number()
             if number is None:
@@ -158,9 +169,9 @@ class Selfplay:
             place, control, steps = self._places[b], self.waves.controls[b], self._steps[b]
             place["game_number"] = number
             place["key"] = random_bits(self._seed, np.uint64(number))
-            open_game(self.game, place, control, steps, config.max_opening_plies, self._on_board, self._mask)
-            budgets = config.simulations, config.fast_simulations, config.full_search_fraction
-            if start_search(self.game, self.waves.trees[b], control, place, steps, *budgets, self._mask):
+            open_game(self.game, place, control, self._budgets.max_opening_plies, 0)
+            tree = self.waves.trees[b]
+            if start_search(self.game, tree, control, place, steps, self._budgets, self._on_board, self._mask):
                 records.append(self._record(int(b)))
             else:
                 place["active"] = 1

@@ -5,7 +5,8 @@ All compiled code of self-play is in this file: a kernel cached on disk notices 
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +15,23 @@ from games.base import BoolArray, FloatArray, Game
 from games.compiled import inlined, njit
 from rl.search.descents import wants_more
 from rl.search.kernels import Settings
-from rl.search.random import below, random_bits, uniform
+from rl.search.random import below, gumbel, random_bits, uniform
 from rl.search.roots import best_slot, root_policy, root_value
-from rl.search.tree import ROOT, Control
+from rl.search.tree import ROOT, Control, Tree
 from rl.search.waves import begin, win_at_once
 
+class Budgets(NamedTuple):
+    """What `SelfplayConfig` says of the plies, as kernels take it."""
+
+    simulations: int
+    fast_simulations: int
+    full_search_fraction: float
+    max_opening_plies: int
+    opening_policy_share: float
+
+
 _Records = npt.NDArray[np.void]
-_OPENING, _LENGTH, _SEARCH, _BUDGET = 1, 2, 3, 4  # what a game's random numbers are drawn for
+_OPENING, _LENGTH, _SEARCH, _BUDGET, _KIND = 1, 2, 3, 4, 5  # what a game's random numbers are drawn for
 _OPENING_TRIES = 64
 
 
@@ -32,6 +43,8 @@ def place_dtype(game: Game) -> np.dtype[np.void]:
             ("game_number", np.int64),
             ("key", np.uint64),  # of the game's random numbers
             ("num_steps", np.int32),
+            ("opening_plies", np.int32),  # how many plies open the game
+            ("attempt", np.int32),  # openings drawn before this one: they ended the game
             ("active", np.int8),  # 1 while a game is in progress
             ("full", np.int8),  # 1 when the search under way makes a training target
         ],
@@ -111,56 +124,79 @@ def keep(mask: BoolArray, wanted: BoolArray, count: int) -> int:
 
 
 @njit
-def open_game(
-    game: Game, place: Any, control: Control, steps: _Records, max_plies: int, on_board: BoolArray, mask: BoolArray
-) -> None:
-    """Set up a game after a random opening that does not end it: 0 to `max_plies` uniformly random legal plies.
+def open_game(game: Game, place: Any, control: Control, max_plies: int, attempt: int) -> None:
+    """Set up a game and draw how many plies open it: `max_plies` times the square of a uniform number, or after many
+    attempts none."""
+    game.reset(place["state"])
+    place["num_steps"] = 0
+    place["attempt"] = attempt
+    control["history_length"] = 0
+    share = uniform(random_bits(place["key"], np.uint64(_LENGTH)), np.uint64(attempt))
+    place["opening_plies"] = int(share * share * (max_plies + 1)) if attempt < _OPENING_TRIES else 0
 
-    Only actions `on_board` [num_actions] are drawn where one is legal: after a random pass in Go the next player may
-    end the game at once. The number of plies is `max_plies` times the square of a uniform number. An opening that ends
-    the game is drawn again; after some tries the game starts from the first position.
-    """
-    for attempt in range(_OPENING_TRIES + 1):
-        game.reset(place["state"])
-        place["num_steps"] = 0
-        control["history_length"] = 0
-        share = uniform(random_bits(place["key"], np.uint64(_LENGTH)), np.uint64(attempt))
-        plies = int(share * share * (max_plies + 1)) if attempt < _OPENING_TRIES else 0
-        terminated = False
-        while place["num_steps"] < plies and not terminated:
-            bits = random_bits(draw_key(place, _OPENING), np.uint64(attempt))
-            count = keep(mask, on_board, count_legal(game, place, control, mask))
-            action = nth_legal(mask, below(bits, count))
-            record_step(place, steps, action, False, 0.0, 0)
-            terminated = play_action(game, place, control, steps, action)
-        if not terminated:
-            return
+
+@inlined
+def in_opening(place: Any) -> bool:
+    """Whether the next ply still opens the game."""
+    return bool(place["num_steps"] < place["opening_plies"])
 
 
 @njit
 def start_search(
     game: Game,
-    tree: _Records,
+    tree: Tree,
     control: Control,
     place: Any,
     steps: _Records,
-    simulations: int,
-    fast_simulations: int,
-    full_search_fraction: float,
+    budgets: Budgets,
+    on_board: BoolArray,
     mask: BoolArray,
 ) -> bool:
-    """Begin the search of the next move; moves without a choice are played at once. Returns whether the game ended."""
-    while count_legal(game, place, control, mask) == 1:
-        action = nth_legal(mask, 0)
+    """Begin the search of the next move; moves that need none are played at once. Returns whether the game ended.
+
+    None is needed where there is no choice, and in an opening where the move is drawn from the legal ones. Only actions
+    `on_board` [num_actions] are drawn where one is legal: after a random pass in Go the next player may end the game at
+    once. An opening that ends the game is drawn again.
+    """
+    while True:
+        count = count_legal(game, place, control, mask)
+        bits = draw_key(place, _OPENING)
+        opening, attempt = in_opening(place), np.uint64(place["attempt"])
+        if opening and count > 1:
+            if uniform(draw_key(place, _KIND), attempt) < budgets.opening_policy_share:
+                begin(game, tree, control, place["state"], 1, bits, False)
+                return False
+            count = keep(mask, on_board, count)
+        elif count > 1:
+            break
+        action = nth_legal(mask, below(random_bits(bits, attempt), count))
         record_step(place, steps, action, False, 0.0, 0)
         if play_action(game, place, control, steps, action):
-            return True
-    full = uniform(draw_key(place, _BUDGET), np.uint64(0)) < full_search_fraction
+            if not opening:
+                return True
+            open_game(game, place, control, budgets.max_opening_plies, int(attempt) + 1)
+    full = uniform(draw_key(place, _BUDGET), np.uint64(0)) < budgets.full_search_fraction
     place["full"] = 1 if full else 0
-    budget = simulations if full else fast_simulations
+    budget = budgets.simulations if full else budgets.fast_simulations
     # Noise only where it teaches: a fast search that explored would blur the outcomes that values are learnt from.
     begin(game, tree, control, place["state"], budget, draw_key(place, _SEARCH), full)
     return False
+
+
+@inlined
+def drawn_slot(tree: Tree, control: Control, place: Any, on_board: BoolArray) -> int:
+    """A slot of the root drawn from the network's policy, of those `on_board` where there are any.
+
+    The largest of logarithms of priors plus Gumbel variates is such a draw.
+    """
+    root, key = tree[ROOT], random_bits(draw_key(place, _OPENING), np.uint64(place["attempt"]))
+    best, best_score, best_on_board = -1, -math.inf, False
+    for slot in range(root["num_slots"]):
+        wanted = on_board[root["slot_actions"][slot]]
+        score = control["root_logits"][slot] + gumbel(key, np.uint64(slot))
+        if best < 0 or (wanted and not best_on_board) or (wanted == best_on_board and score > best_score):
+            best, best_score, best_on_board = slot, score, wanted
+    return best
 
 
 @njit
@@ -173,9 +209,8 @@ def advance(
     steps: _Records,
     policies: FloatArray,
     slot_actions: npt.NDArray[Any],
-    simulations: int,
-    fast_simulations: int,
-    full_search_fraction: float,
+    budgets: Budgets,
+    on_board: BoolArray,
     first: int,
     last: int,
     network_id: int,
@@ -192,23 +227,29 @@ def advance(
         place, tree, control = places[b], trees[b], controls[b]
         if place["active"] == 0 or control["pending"] > 0 or wants_more(tree, control):
             continue
-        win_at_once(game, tree, control)
-        slot = best_slot(tree, control, settings)
+        opening = in_opening(place)
+        full = place["full"] == 1 and not opening
+        if opening:
+            slot = drawn_slot(tree, control, place, on_board)
+        else:
+            win_at_once(game, tree, control)
+            slot = best_slot(tree, control, settings)
+            num_moves += 1
         action = int(tree[ROOT]["slot_actions"][slot])
         ply = int(place["num_steps"])
-        record_step(place, steps[b], action, place["full"] == 1, root_value(tree), network_id)
-        if place["full"] == 1:
+        record_step(place, steps[b], action, full, root_value(tree), network_id)
+        if full:
             root_policy(tree, control, settings, policies[b, ply])
             num_slots = int(tree[ROOT]["num_slots"])
             steps[b, ply]["num_targets"] = num_slots
             for index in range(num_slots):
                 slot_actions[b, ply, index] = tree[ROOT]["slot_actions"][index]
-        num_moves += 1
         ended = play_action(game, place, control, steps[b], action)
+        if ended and opening:
+            open_game(game, place, control, budgets.max_opening_plies, int(place["attempt"]) + 1)
+            ended = False
         if not ended:
-            ended = start_search(
-                game, tree, control, place, steps[b], simulations, fast_simulations, full_search_fraction, mask
-            )
+            ended = start_search(game, tree, control, place, steps[b], budgets, on_board, mask)
         if ended:
             place["active"] = 0
             finished[num_finished] = b
