@@ -80,12 +80,12 @@ def check(game: Game, batch_size: int) -> None:
         for record in records.values():
             record.steps["state"]["board"][:, 0] = 2  # in no game that is replayed from the start
             record.steps["state"]["num_moves"] = 1
-    window = Window(game, WindowConfig(holdout_fraction=0.0))
+    window = Window(game, WindowConfig(holdout_fraction=0.0, trace_decay=0.0))
     window.add_all(records.values())
     batch = window.sample(batch_size, key=3)
     planes, mask = np.zeros(game.observation_shape, np.float32), np.zeros(game.num_actions, np.bool_)
     for row in range(batch_size):
-        number, place = divmod(float(batch.root_values[row]), 1.0)
+        number, place = divmod(float(batch.lambda_returns[row]), 1.0)
         ply = round(place * 256)
         steps = records[int(number)].steps
         state, history = replayed(game, steps["action"][:ply])

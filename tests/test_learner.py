@@ -301,7 +301,6 @@ def test_state_of_another_network_is_refused_and_changes_nothing() -> None:
         {"warmup_steps": -1},
         {"weight_decay": -0.1},
         {"ema_decay": 1.0},
-        {"root_value_weight": 1.5},
     ],
     ids=str,
 )

@@ -21,7 +21,7 @@ from rl.network.model import ScorePrediction
 def test_losses_are_the_textbook_ones() -> None:
     """Against loops over the network's own logits, in float64."""
     game = TicTacToe()
-    learner = make_learner(game, value_loss_weight=0.7, root_value_weight=0.25)
+    learner = make_learner(game, value_loss_weight=0.7)
     batch = make_batch(game, 0)
     learner._symmetries = learner._symmetries[:1]
     measured = learner.evaluate(batch)
@@ -37,9 +37,9 @@ def test_losses_are_the_textbook_ones() -> None:
         entropy -= float((priors * np.log(priors)).sum()) / 16
         divergence += float((target * np.log(target / priors)).sum()) / 16
         values = np.exp(output.value_logits[row].double().numpy())
-        q = float(batch.root_values[row])
-        searched = np.array([max(q, 0), 1 - abs(q), max(-q, 0)])
-        value_loss -= float(((0.75 * batch.outcome[row] + 0.25 * searched) * np.log(values / values.sum())).sum()) / 16
+        g = float(batch.lambda_returns[row])
+        target = np.array([max(g, 0), 1 - abs(g), max(-g, 0)])
+        value_loss -= float((target * np.log(values / values.sum())).sum()) / 16
     assert measured["holdout/loss/policy"] == pytest.approx(policy_loss, abs=1e-5)
     assert measured["holdout/loss/value"] == pytest.approx(value_loss, abs=1e-5)
     assert measured["holdout/loss/total"] == pytest.approx(policy_loss + 0.7 * value_loss, abs=1e-5)
@@ -108,13 +108,11 @@ def test_score_heads_learn_who_will_own_what() -> None:
 
 
 def test_value_target_keeps_the_expectation() -> None:
-    q = torch.tensor([-1.0, -0.3, 0.0, 0.6, 1.0])
-    outcome = torch.eye(3)[torch.tensor([0, 2, 1, 0, 2])]
-    target = value_targets(outcome, q, 0.4)
-    assert torch.allclose(target.sum(1), torch.ones(5)) and bool((target >= 0).all())
-    expected = 0.6 * (outcome[:, 0] - outcome[:, 2]) + 0.4 * q
-    assert torch.allclose(target[:, 0] - target[:, 2], expected)
-    assert torch.equal(value_targets(outcome, q, 0.0), outcome)
+    returns = torch.tensor([-1.0, -0.3, 0.0, 0.6, 1.0, 1.01])
+    target = value_targets(returns)
+    assert torch.allclose(target.sum(1), torch.ones(6)) and bool((target >= 0).all())
+    assert torch.allclose(target[:, 0] - target[:, 2], returns.clamp(-1, 1))
+    assert torch.equal(target[[0, 2, 4]], torch.eye(3)[[2, 1, 0]])
 
 
 def test_calibration_by_hand() -> None:

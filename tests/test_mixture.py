@@ -26,7 +26,7 @@ from scripts.cli import main
 GO3, GO5 = games.make("go3"), games.make("go5")
 GO = Mixture.mostly(GO5, [GO3], 0.4)
 HEX = Mixture.mostly(games.make("hex4"), [games.make("hex3")], 0.5)
-NO_HOLDOUT = WindowConfig(holdout_fraction=0.0)
+NO_HOLDOUT = WindowConfig(holdout_fraction=0.0, trace_decay=0.0)
 
 
 def test_games_are_drawn_by_their_shares() -> None:
@@ -76,7 +76,7 @@ def test_batches_hold_each_board_in_its_corner() -> None:
     seen = Counter[str]()
     assert batch.mask is not None
     for row in range(200):
-        number, ply = int(batch.root_values[row]), round(float(batch.root_values[row]) % 1 * 256)
+        number, ply = int(batch.lambda_returns[row]), round(float(batch.lambda_returns[row]) % 1 * 256)
         game, index = GO.game(number), GO.index(number)
         seen[game.name] += 1
         state, history = replayed(game, records[number].steps["action"][:ply].tolist())

@@ -16,12 +16,12 @@ import games
 from games.base import Game, Symmetry
 from rl.replay.records import GameRecord, step_dtype
 from rl.replay.rows import RowQueue
-from rl.replay.sampling import fill_returns
+from rl.replay.sampling import fill_lambda_returns, fill_returns
 from rl.replay.window import Batch, Window, WindowConfig
 
 TESTS = Path(__file__).resolve().parent
 TIC_TAC_TOE = games.make("tic_tac_toe")
-NO_HOLDOUT = WindowConfig(holdout_fraction=0.0)
+NO_HOLDOUT = WindowConfig(holdout_fraction=0.0, trace_decay=0.0)
 
 
 def window_of(game: Game, numbers: range, config: WindowConfig = NO_HOLDOUT) -> Window:
@@ -32,7 +32,7 @@ def window_of(game: Game, numbers: range, config: WindowConfig = NO_HOLDOUT) -> 
 
 def origins(batch: Batch) -> list[tuple[int, int]]:
     """(game number, ply) of each row, which `random_game` hides in root_value."""
-    return [(int(value), round(value % 1 * 256)) for value in batch.root_values.astype(float)]
+    return [(int(value), round(value % 1 * 256)) for value in batch.lambda_returns.astype(float)]
 
 
 # --- sizes -----------------------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def test_the_window_grows_ever_more_slowly_and_never_beyond_what_was_played() ->
 
 
 def test_only_the_newest_games_stay_as_many_as_are_needed() -> None:
-    config = WindowConfig(min_positions=60, holdout_fraction=0.2)
+    config = WindowConfig(min_positions=60, holdout_fraction=0.2, trace_decay=0.0)
     window, counts = Window(TIC_TAC_TOE, config), []
     for number in range(300):
         record = random_game(TIC_TAC_TOE, number)
@@ -215,7 +215,7 @@ def test_planes_legal_moves_and_policy_are_those_of_the_mapped_moves(name: str) 
 def test_scores_are_those_of_the_end_for_the_player_to_move_turned_as_the_planes(name: str) -> None:
     game = games.make(name)
     records = {number: random_game(game, number) for number in range(40)}
-    window = Window(game, WindowConfig(min_positions=150, holdout_fraction=0.0))
+    window = Window(game, WindowConfig(min_positions=150, holdout_fraction=0.0, trace_decay=0.0))
     window.add_all(records.values())
     assert window.num_games < 40, "the first were dropped"
     batch = window.sample(80, 9)
@@ -249,6 +249,37 @@ def test_every_symmetry_is_drawn_equally_often() -> None:
     _, counts = np.unique(rows, axis=0, return_counts=True)
     assert len(counts) == 8
     assert (np.abs(counts - len(rows) / 8) < 5 * np.sqrt(len(rows) / 8)).all()
+
+
+@pytest.mark.parametrize("trace_decay", [0.0, 0.3, 0.9, 1.0])
+def test_lambda_returns_are_those_of_the_forward_view(trace_decay: float) -> None:
+    """Against the definition: the mean of all n-step returns that end at a search's value, or at the end of the game,
+    weighted by (1 - lambda) lambda^k, k the searches passed (Sutton and Barto 2018, equation 12.2)."""
+    game = games.make("othello4")  # passes: the same player may move twice
+    records = {number: random_game(game, number) for number in range(30)}
+    passes = 0
+    for record in records.values():
+        steps = record.steps
+        steps["root_value"] = np.random.default_rng(record.game_number).uniform(-1, 1, len(steps))
+        passes += int((np.diff(steps["to_play"]) == 0).sum())
+    assert passes > 0
+    for record in records.values():
+        steps = record.steps
+        returns = np.zeros(len(steps), np.float32)
+        fill_lambda_returns(steps, 1.0, trace_decay, returns)
+        for ply in range(len(steps)):
+            value, weight, sign = 0.0, 1.0, 1
+            for later in range(ply, len(steps)):
+                sign = 1 if steps[later]["to_play"] == steps[ply]["to_play"] else -1
+                if steps[later]["is_target"]:
+                    value += weight * (1 - trace_decay) * sign * float(steps[later]["root_value"])
+                    weight *= trace_decay
+            assert returns[ply] == pytest.approx(value + weight * sign * float(steps[-1]["reward"]), abs=1e-6)
+
+
+def test_a_trace_that_does_not_decay_ends_at_the_outcome() -> None:
+    batch = window_of(TIC_TAC_TOE, range(12), WindowConfig(trace_decay=1.0)).sample(200, 0)
+    np.testing.assert_array_equal(batch.lambda_returns, batch.outcome[:, 0] - batch.outcome[:, 2])
 
 
 def outcomes_by_ply(game: Game, record: GameRecord) -> list[list[float]]:

@@ -91,7 +91,7 @@ def test_batches_that_are_not_finite_are_skipped_and_told(tmp_path: Path, monkey
         nonlocal calls
         calls += 1
         batch = sample(window, batch_size, key)
-        return batch._replace(root_values=np.full_like(batch.root_values, np.nan)) if 3 <= calls < 7 else batch
+        return batch._replace(lambda_returns=np.full_like(batch.lambda_returns, np.nan)) if 3 <= calls < 7 else batch
 
     monkeypatch.setattr(MixedWindow, "sample", sometimes_broken)
     assert train(MIXTURE, limited(steps=10), tmp_path / "run", io.StringIO()) == 0

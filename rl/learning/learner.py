@@ -53,8 +53,6 @@ class LearnerConfig:
     """Weight of the ownership loss, where the network has score heads (KataGo: 1.5, its value loss also 1.5)."""
     lead_loss_weight: float = 0.25
     """Weight of the loss of the predicted lead, where the network has score heads."""
-    root_value_weight: float = 0.5
-    """Share of the search's root value in the value target; the game's outcome has the rest."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """What convolutions compute in; weights stay float32. `auto`: bfloat16 where the machine multiplies it itself."""
 
@@ -69,8 +67,6 @@ class LearnerConfig:
                 raise UserError(f"learner {name.replace('_', ' ')} must not be negative, but is {getattr(self, name)}")
         if not 0 <= self.ema_decay < 1:
             raise UserError(f"learner ema decay must be at least 0 and below 1, not {self.ema_decay}")
-        if not 0 <= self.root_value_weight <= 1:
-            raise UserError(f"learner root value weight must be from 0 to 1, not {self.root_value_weight}")
 
 
 class LearnerState(NamedTuple):
@@ -227,7 +223,7 @@ class Learner:
             return torch.from_numpy(array).to(self._device, non_blocking=True)
 
         outcome = moved(batch.outcome)
-        value_target = value_targets(outcome, moved(batch.root_values), self.config.root_value_weight)
+        value_target = value_targets(moved(batch.lambda_returns))
         return Inputs(
             moved(batch.observations),
             moved(batch.legal),

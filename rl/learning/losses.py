@@ -36,8 +36,8 @@ class TrainingBatch(Protocol):
         """[n, 3] float32: win, draw, loss for the player to move; sums to 1."""
 
     @property
-    def root_values(self) -> FloatArray:
-        """[n] float32 in [-1, 1]: the search's value for the player to move."""
+    def lambda_returns(self) -> FloatArray:
+        """[n] float32: what the value is learnt from, for the player to move; cut to [-1, 1]."""
 
     @property
     def mask(self) -> FloatArray | None:
@@ -78,14 +78,11 @@ class Losses(NamedTuple):
     scores: Tensor  # [2, n] detached: expected score and the game's score, win 1, draw 1/2, loss 0
 
 
-def value_targets(outcome: Tensor, root_values: Tensor, root_value_weight: float) -> Tensor:
-    """[n, 3] win/draw/loss targets: the outcome [n, 3] mixed with the search's root value q [n].
-
-    q stands for (max(q, 0), 1 - |q|, max(-q, 0)): the distribution of that expectation with the most draws.
-    """
-    q = root_values.clamp(-1, 1)
-    searched = torch.stack((q.clamp(min=0), 1 - q.abs(), (-q).clamp(min=0)), dim=1)
-    return torch.lerp(outcome, searched, root_value_weight)
+def value_targets(returns: Tensor) -> Tensor:
+    """[n, 3] win/draw/loss targets from returns g [n]: (max(g, 0), 1 - |g|, max(-g, 0)), which is the distribution of
+    that expectation with the most draws."""
+    g = returns.clamp(-1, 1)
+    return torch.stack((g.clamp(min=0), 1 - g.abs(), (-g).clamp(min=0)), dim=1)
 
 
 def score_losses(prediction: ScorePrediction, inputs: Inputs) -> tuple[Tensor, Tensor]:

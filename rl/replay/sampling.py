@@ -29,6 +29,26 @@ def fill_returns(steps: StateArray, discount: float, returns: FloatArray) -> Non
 
 
 @njit
+def fill_lambda_returns(steps: StateArray, discount: float, trace_decay: float, returns: FloatArray) -> None:
+    """TD(lambda) returns of one game (Sutton and Barto 2018, section 12.1), for each position's player to move.
+
+    Written to `returns` [T] float32, from `steps` [T]. Of the searches, those that make targets have a say:
+    returns[t] = (1 - trace_decay) * root_value[t] + trace_decay * (reward[t] + discount * returns[t + 1]), where the
+    position is a target, and what is in the last brackets elsewhere; returns[t + 1] negated as in `fill_returns`.
+    """
+    later = 0.0
+    for index in range(len(steps)):
+        ply = len(steps) - 1 - index
+        step = steps[ply]
+        if index > 0 and steps[ply + 1]["to_play"] != step["to_play"]:
+            later = -later
+        later = step["reward"] + discount * later
+        if step["is_target"]:
+            later = step["root_value"] + trace_decay * (later - step["root_value"])
+        returns[ply] = later
+
+
+@njit
 def fill_final(game: Game, steps: StateArray, states: StateArray, final: State) -> None:
     """How one game that is scored was counted: write `owners` and `score` of its last position into `final`.
 
@@ -51,6 +71,7 @@ def fill_batch(
     steps: StateArray,
     targets: StateArray,
     returns: FloatArray,
+    lambda_returns: FloatArray,
     states: StateArray,
     cells: IndexArray,
     actions: IndexArray,
@@ -58,16 +79,16 @@ def fill_batch(
     legal: BoolArray,
     policy: FloatArray,
     outcome: FloatArray,
-    root_values: FloatArray,
+    sampled_returns: FloatArray,
     ages: IndexArray,
 ) -> None:
     """Draw n positions uniformly, with replacement, and rebuild each under a random symmetry.
 
-    `positions` [P], `games` [G], `steps` and `returns` [M], `targets` [K] and `states` [M] (of games that store
-    states, else empty) are the rows of a `Window`; `cells` [S, H*W] and `actions` [S, num_actions] its S symmetries.
-    Written: `observations` [n, C, H, W], `legal` and `policy` [n, num_actions], `outcome` [n, 3], `root_values` and
-    `ages` [n]. Where these are of a larger board, `actions` name its actions, and what is not of this board stays as it
-    was. The draw is a function of `key`, row and P alone.
+    `positions` [P], `games` [G], `steps`, `returns` and `lambda_returns` [M], `targets` [K] and `states` [M] (of games
+    that store states, else empty) are the rows of a `Window`; `cells` [S, H*W] and `actions` [S, num_actions] its S
+    symmetries. Written: `observations` [n, C, H, W], `legal` and `policy` [n, num_actions], `outcome` [n, 3],
+    `sampled_returns` and `ages` [n]. Where these are of a larger board, `actions` name its actions, and what is not of
+    this board stays as it was. The draw is a function of `key`, row and P alone.
     """
     state = np.zeros(1, states.dtype)
     planes = np.zeros(game.observation_shape, np.float32)
@@ -93,7 +114,7 @@ def fill_batch(
         for target in targets[first_target : first_target + step["num_targets"]]:
             policy[row, actions[side, target["action"]]] = target["weight"] / float(WEIGHT_SUM)
         _write_outcome(returns[first_step + ply], outcome[row])
-        root_values[row] = step["root_value"]
+        sampled_returns[row] = lambda_returns[first_step + ply]
         ages[row] = newest_game - played["number"]
 
 

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from games.base import BoolArray, FloatArray, Game, IndexArray
+from rl.errors import UserError
 from rl.replay.records import GameRecord, step_dtype, target_dtype
 from rl.replay.rows import RowQueue
-from rl.replay.sampling import fill_batch, fill_final, fill_returns, fill_scores
+from rl.replay.sampling import fill_batch, fill_final, fill_lambda_returns, fill_returns, fill_scores
 from rl.search.random import random_bits
 
 _HOLDOUT_KEY = np.uint64(0x686F6C646F7574)  # "holdout"
@@ -31,8 +32,15 @@ class WindowConfig:
     """alpha: how the window grows with all positions ever played (KataGo: 0.75; 1 would be proportionally)."""
     growth_scale: float = 0.4
     """beta: the share of new positions that the window grows by when it has just begun to grow (KataGo: 0.4)."""
+    trace_decay: float = 0.9
+    """lambda: what the value of a position is learnt from. 1: how its game ended; 0: the search's value of it; between
+    them the values of all searches from there to the end have a say, the nearer the more (TD(lambda))."""
     holdout_fraction: float = 0.02
     """The share of games that are never trained on, to measure the loss with."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.trace_decay <= 1:
+            raise UserError("trace_decay is from 0 to 1")
 
     def num_positions(self, total: int) -> int:
         """The size of the window after `total` positions: c * (1 + beta * ((total / c)**alpha - 1) / alpha)."""
@@ -53,8 +61,9 @@ class Batch(NamedTuple):
     """[n, num_actions] float32, the search's policy; sums to 1, 0 where illegal."""
     outcome: FloatArray
     """[n, 3] float32: win, draw, loss for the player to move, as the game went on; sums to 1."""
-    root_values: FloatArray
-    """[n] float32: the search's value for the player to move."""
+    lambda_returns: FloatArray
+    """[n] float32: the TD(lambda) return for the player to move: how the game ended, mixed with the search's values on
+    the way there."""
     ages: IndexArray
     """[n] int64: by how many game numbers the newest game in the window is ahead of the sampled one."""
     mask: FloatArray | None = None
@@ -102,6 +111,7 @@ class Window:
         self._games = RowQueue(_GAME_DTYPE)
         self._steps = RowQueue(step_dtype(game))
         self._returns = RowQueue(np.float32)
+        self._lambda_returns = RowQueue(np.float32)
         self._targets = RowQueue(target_dtype(game))
         self._states = RowQueue(game.state_dtype)
         num_cells = game.observation_shape[1] * game.observation_shape[2]
@@ -141,6 +151,8 @@ class Window:
         """Add a game behind all others, and drop the oldest ones that the window no longer needs."""
         returns = np.zeros(len(record.steps), np.float32)
         fill_returns(record.steps, self._game.discount, returns)
+        lambda_returns = np.zeros_like(returns)
+        fill_lambda_returns(record.steps, self._game.discount, self._config.trace_decay, lambda_returns)
         plies = np.flatnonzero(record.steps["is_target"])
         positions = np.zeros(len(plies), _POSITION_DTYPE)
         positions["game"], positions["ply"] = self._games.end, plies
@@ -148,6 +160,7 @@ class Window:
         self._games.append(np.array([played], _GAME_DTYPE))
         self._steps.append(record.steps)
         self._returns.append(returns)
+        self._lambda_returns.append(lambda_returns)
         self._targets.append(record.targets)
         if self._game.is_scored:
             final = np.zeros(1, self._finals.rows.dtype)
@@ -198,6 +211,7 @@ class Window:
             self._steps.rows,
             self._targets.rows,
             self._returns.rows,
+            self._lambda_returns.rows,
             self._states.rows,
             self._cells,
             self._actions,
@@ -230,6 +244,7 @@ class Window:
             num_steps = int(following["step"] - oldest["step"])
             self._steps.drop(num_steps)
             self._returns.drop(num_steps)
+            self._lambda_returns.drop(num_steps)
             if self._game.stores_states:
                 self._states.drop(num_steps)
             self._targets.drop(int(following["target"] - oldest["target"]))

@@ -20,6 +20,7 @@ from rl.search.roots import best_slot, root_policy, root_value
 from rl.search.tree import ROOT, Control, Tree
 from rl.search.waves import begin, win_at_once
 
+
 class Budgets(NamedTuple):
     """What `SelfplayConfig` says of the plies, as kernels take it."""
 
