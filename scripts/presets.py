@@ -33,7 +33,7 @@ def preset(game: Game, budget: Budget) -> TrainConfig:
         # position learnt from three times as often, take the hour. What comes of it has not been measured yet.
         return TrainConfig(
             samples_per_target=6.0,
-            selfplay=SelfplayConfig(simulations=64),
+            selfplay=SelfplayConfig(simulations=64, opening_policy_share=0.5),
             evaluation=EvaluationConfig(seconds=400.0),
             limits=LimitsConfig(minutes=60.0, games=40_000),
         )

@@ -21,13 +21,13 @@ from rl.network.model import ScorePrediction
 def test_losses_are_the_textbook_ones() -> None:
     """Against loops over the network's own logits, in float64."""
     game = TicTacToe()
-    learner = make_learner(game, value_loss_weight=0.7)
+    learner = make_learner(game, value_loss_weight=0.7, partition_loss_weight=0.01)
     batch = make_batch(game, 0)
     learner._symmetries = learner._symmetries[:1]
     measured = learner.evaluate(batch)
     with torch.inference_mode():
         output = learner.ema_network(torch.from_numpy(batch.observations))
-    policy_loss = value_loss = entropy = divergence = 0.0
+    policy_loss = value_loss = entropy = divergence = partition_loss = 0.0
     for row in range(16):
         logits = output.policy_logits[row].double().numpy()
         legal = np.flatnonzero(batch.legal[row])
@@ -37,12 +37,15 @@ def test_losses_are_the_textbook_ones() -> None:
         entropy -= float((priors * np.log(priors)).sum()) / 16
         divergence += float((target * np.log(target / priors)).sum()) / 16
         values = np.exp(output.value_logits[row].double().numpy())
+        partition_loss += np.log(np.exp(logits[legal]).sum()) ** 2 / 16 + np.log(values.sum()) ** 2 / 16
         g = float(batch.lambda_returns[row])
         target = np.array([max(g, 0), 1 - abs(g), max(-g, 0)])
         value_loss -= float((target * np.log(values / values.sum())).sum()) / 16
     assert measured["holdout/loss/policy"] == pytest.approx(policy_loss, abs=1e-5)
     assert measured["holdout/loss/value"] == pytest.approx(value_loss, abs=1e-5)
-    assert measured["holdout/loss/total"] == pytest.approx(policy_loss + 0.7 * value_loss, abs=1e-5)
+    assert measured["holdout/loss/total"] == pytest.approx(
+        policy_loss + 0.7 * value_loss + 0.01 * partition_loss, abs=1e-5
+    )
     assert measured["holdout/policy/entropy"] == pytest.approx(entropy, abs=1e-5)
     assert measured["holdout/policy/kl_to_search"] == pytest.approx(divergence, abs=1e-5)
 

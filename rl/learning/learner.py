@@ -28,7 +28,14 @@ from rl.network.model import CategoricalHead, Network, NetworkConfig, NetworkSha
 BAD_STEPS_BEFORE_ROLLBACK = 3
 ROLLBACKS_BEFORE_GIVING_UP = 10
 SNAPSHOT_INTERVAL = 100
-_NOT_NEGATIVE = ("warmup_steps", "weight_decay", "value_loss_weight", "ownership_loss_weight", "lead_loss_weight")
+_NOT_NEGATIVE = (
+    "warmup_steps",
+    "weight_decay",
+    "value_loss_weight",
+    "ownership_loss_weight",
+    "lead_loss_weight",
+    "partition_loss_weight",
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,9 @@ class LearnerConfig:
     """Weight of the ownership loss, where the network has score heads (KataGo: 1.5, its value loss also 1.5)."""
     lead_loss_weight: float = 0.25
     """Weight of the loss of the predicted lead, where the network has score heads."""
+    partition_loss_weight: float = 1e-3
+    """Weight of the squared logarithms of the softmaxes' denominators, which holds the logits in place (z-loss; PaLM:
+    1e-4)."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """What convolutions compute in; weights stay float32. `auto`: bfloat16 where the machine multiplies it itself."""
 
@@ -257,7 +267,10 @@ class Learner:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
             output = network(observations, inputs.mask)
         weights = LossWeights(
-            self.config.value_loss_weight, self.config.ownership_loss_weight, self.config.lead_loss_weight
+            self.config.value_loss_weight,
+            self.config.ownership_loss_weight,
+            self.config.lead_loss_weight,
+            self.config.partition_loss_weight,
         )
         return losses_of(output, inputs, self._head, weights)
 

@@ -70,6 +70,7 @@ class LossWeights(NamedTuple):
     value: float
     ownership: float
     lead: float
+    partition: float
 
 
 class Losses(NamedTuple):
@@ -112,7 +113,12 @@ def losses_of(output: NetworkOutput, inputs: Inputs, head: CategoricalHead, weig
     log_values = torch.log_softmax(output.value_logits.float(), dim=1)  # [n, 3]
     policy_loss = -(inputs.policy * log_priors).sum(-1).mean()
     value_loss = -(inputs.value_target * log_values).sum(-1).mean()
-    total = policy_loss + weights.value * value_loss
+    log_partition = head.log_partition(output.policy_logits, inputs.legal)  # [n]
+    value_log_partition = output.value_logits.float().logsumexp(-1)  # [n]
+    # Softmax does not see what all logits have in common. Left free it wanders off, to tens of thousands in an hour,
+    # until the differences drown in it: the z-loss of PaLM (Chowdhery et al. 2022, 2204.02311, section 5).
+    partition_loss = log_partition.square().mean() + value_log_partition.square().mean()
+    total = policy_loss + weights.value * value_loss + weights.partition * partition_loss
     score_scalars = {}
     if output.score is not None:
         ownership_loss, lead_loss = score_losses(output.score, inputs)
@@ -129,6 +135,7 @@ def losses_of(output: NetworkOutput, inputs: Inputs, head: CategoricalHead, weig
             "policy/entropy": torch.special.entr(priors).sum(-1).mean(),
             "policy/target_entropy": target_entropy,
             "policy/kl_to_search": policy_loss - target_entropy,
+            "policy/log_partition": log_partition.abs().mean(),
             "policy/accuracy": (priors.argmax(1) == inputs.policy.argmax(1)).float().mean(),
             "value/accuracy": (values.argmax(1) == inputs.outcome.argmax(1)).float().mean(),
             **score_scalars,

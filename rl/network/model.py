@@ -293,6 +293,10 @@ class CategoricalHead:
         """
         return policy_logits.float().masked_fill(~legal, -1e30).log_softmax(-1)
 
+    def log_partition(self, policy_logits: Tensor, legal: Tensor) -> Tensor:
+        """[n] float32: the logarithm of what the legal actions' exponentials sum to, which no probability shows."""
+        return policy_logits.float().masked_fill(~legal, -1e30).logsumexp(-1)
+
 
 def fold_batch_norm(state: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
     """(weight, bias) of the one convolution that equals `NormedConvolution` `name` of a Network in evaluation."""

@@ -32,7 +32,7 @@ class WindowConfig:
     """alpha: how the window grows with all positions ever played (KataGo: 0.75; 1 would be proportionally)."""
     growth_scale: float = 0.4
     """beta: the share of new positions that the window grows by when it has just begun to grow (KataGo: 0.4)."""
-    trace_decay: float = 0.9
+    trace_decay: float = 0.95
     """lambda: what the value of a position is learnt from. 1: how its game ended; 0: the search's value of it; between
     them the values of all searches from there to the end have a say, the nearer the more (TD(lambda))."""
     holdout_fraction: float = 0.02

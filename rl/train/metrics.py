@@ -26,12 +26,13 @@ EVENTS_NAME = "tensorboard"
 
 NAMES = {
     # The learner; the same with `holdout/` before it is of averaged weights on positions kept out of training.
-    "loss/total": "what is minimised: policy + weight * value",
+    "loss/total": "what is minimised: policy + weight * value + weight * squares of logarithms of denominators",
     "loss/policy": "cross-entropy of the policy against the search's",
-    "loss/value": "cross-entropy of win, draw, loss against outcome and root value",
+    "loss/value": "cross-entropy of win, draw, loss against the TD(lambda) return",
     "policy/entropy": "entropy of the network's policy over legal actions, nats",
     "policy/target_entropy": "entropy of the search's policy, nats: the least that loss/policy can be",
     "policy/kl_to_search": "KL(search || network), nats",
+    "policy/log_partition": "mean distance from 0 of the logarithm of the softmax's denominator: should stay below 3",
     "policy/accuracy": "share of positions where both prefer the same action",
     "value/accuracy": "share of positions where the likeliest outcome is the game's",
     "value/calibration_error": "mean distance of expected and actual scores, by tenths",
