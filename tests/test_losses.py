@@ -91,6 +91,7 @@ def test_score_heads_learn_who_will_own_what() -> None:
         ema_decay=0.9,
         ownership_loss_weight=0.5,
         lead_loss_weight=0.3,
+        partition_loss_weight=0.0,
         precision="float32",
     )
     learner = Learner(game, replace(SMALL_NETWORK, score_heads=True), config, 1)

@@ -199,6 +199,51 @@ def test_openings_pass_only_where_nothing_else_can_be_played() -> None:
     assert num_plies > 100
 
 
+def test_openings_drawn_from_the_policy_follow_the_network() -> None:
+    """The first moves are drawn as often as the network's priors say, and no opening move is a target."""
+    settings = config(32, max_opening_plies=4, opening_policy_share=1.0)
+    firsts, num_opening = np.zeros(CONNECT_FOUR.num_actions), 0
+    for record in play(CONNECT_FOUR, settings, range(900), batch_size=32).values():
+        steps = record.steps
+        num_plies = int(np.flatnonzero(steps["is_target"])[0])
+        assert (steps["network_id"][:num_plies] == 7).all() and steps["is_target"][num_plies]
+        num_opening += num_plies
+        if num_plies > 0:
+            firsts[steps["action"][0]] += 1
+    assert num_opening > 500
+    observation = np.zeros(CONNECT_FOUR.observation_shape, np.float32)
+    CONNECT_FOUR.observe(CONNECT_FOUR.new_state(), observation)
+    logits, _ = hashed_evaluation(observation, CONNECT_FOUR.num_actions, 7)
+    expected = np.exp(logits) / np.exp(logits).sum() * firsts.sum()
+    assert expected.max() > 1.3 * expected.min(), "this network has an opinion"
+    assert ((firsts - expected) ** 2 / expected).sum() < 20  # 3 degrees of freedom
+
+
+def test_half_of_an_opening_may_be_drawn_from_the_policy() -> None:
+    settings = config(32, max_opening_plies=6, opening_policy_share=0.5)
+    asked = []
+    for record in play(CONNECT_FOUR, settings, range(300), batch_size=32).values():
+        legal = [mask.sum() for _, _, mask, _ in positions(CONNECT_FOUR, record)]
+        num_plies = int(np.flatnonzero(record.steps["is_target"])[0]) if record.steps["is_target"].any() else 0
+        asked += [record.steps["network_id"][ply] == 7 for ply in range(num_plies) if legal[ply] > 1]
+    assert len(asked) > 300 and abs(np.mean(asked) - 0.5) < 4 * np.sqrt(0.25 / len(asked))
+
+
+def test_decided_games_are_ended_by_fast_searches() -> None:
+    """Three searches in a row that saw the same winner; then one search in ten is full."""
+    settings = config(32, max_opening_plies=0, decided_value=0.02)
+    decided, undecided = [], []
+    for record in play(CONNECT_FOUR, settings, range(200), batch_size=32).values():
+        sure: list[int] = []  # of the searches so far: 1 or -1 where player 0 or 1 was seen to win, else 0
+        for step in record.steps[record.steps["network_id"] == 7]:
+            last = sure[-3:]
+            (decided if len(last) == 3 and abs(sum(last)) == 3 else undecided).append(bool(step["is_target"]))
+            value = float(step["root_value"]) * (1 if step["to_play"] == 0 else -1)
+            sure.append(int(np.sign(value)) if abs(value) >= np.float32(0.02) else 0)
+    assert all(undecided)
+    assert len(decided) > 200 and abs(np.mean(decided) - 0.1) < 4 * np.sqrt(0.09 / len(decided))
+
+
 class NoChoice(TwiceNim):
     """One move is all there is, time and again."""
 
@@ -313,6 +358,8 @@ def test_an_evaluator_of_another_batch_size_has_to_wait() -> None:
         {"full_search_fraction": 0.0},
         {"full_search_fraction": 1.5},
         {"max_opening_plies": -1},
+        {"opening_policy_share": 1.1},
+        {"decided_value": 0.0},
         {"cache_entries": -1},
     ],
     ids=str,

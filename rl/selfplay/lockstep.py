@@ -42,6 +42,9 @@ class SelfplayConfig:
     opening_policy_share: float = 0.0
     """Share of the opening's plies that are drawn from the network's policy instead of from the legal moves: openings
     then stay near the lines that good players meet."""
+    decided_value: float | None = None
+    """Once the search's value has been this near to a win or a loss three times in a row, nine moves in ten are
+    searched fast and are no targets, to get the game over with (KataGo: from 0.9 on; None: never)."""
     cache_entries: int = 1 << 18
     """Positions whose evaluation each worker remembers; emptied by every new network."""
     search: SearchConfig = field(default_factory=SearchConfig)
@@ -54,6 +57,8 @@ class SelfplayConfig:
             raise UserError("full_search_fraction is above 0 and at most 1")
         if not 0 <= self.opening_policy_share <= 1:
             raise UserError("opening_policy_share is from 0 to 1")
+        if self.decided_value is not None and not 0 < self.decided_value <= 1:
+            raise UserError("decided_value is above 0 and at most 1")
         if min(self.max_opening_plies, self.cache_entries) < 0:
             raise UserError("max_opening_plies and cache_entries are at least 0")
 
@@ -78,6 +83,7 @@ class Selfplay:
             config.full_search_fraction,
             config.max_opening_plies,
             config.opening_policy_share,
+            config.decided_value if config.decided_value is not None else np.inf,
         )
         self._mask = np.zeros(game.num_actions, np.bool_)
         self._on_board = np.ones(game.num_actions, np.bool_)

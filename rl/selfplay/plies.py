@@ -29,11 +29,16 @@ class Budgets(NamedTuple):
     full_search_fraction: float
     max_opening_plies: int
     opening_policy_share: float
+    decided_value: float
 
 
 _Records = npt.NDArray[np.void]
 _OPENING, _LENGTH, _SEARCH, _BUDGET, _KIND = 1, 2, 3, 4, 5  # what a game's random numbers are drawn for
 _OPENING_TRIES = 64
+_DECIDED_SEARCHES = 3
+"""So many searches in a row must see the same winner before a game counts as decided (KataGo: 3)."""
+_DECIDED_SHARE = 0.1
+"""Of the searches that would be full, how many are where the game is decided (KataGo: 0.1)."""
 
 
 def place_dtype(game: Game) -> np.dtype[np.void]:
@@ -46,6 +51,7 @@ def place_dtype(game: Game) -> np.dtype[np.void]:
             ("num_steps", np.int32),
             ("opening_plies", np.int32),  # how many plies open the game
             ("attempt", np.int32),  # openings drawn before this one: they ended the game
+            ("decided", np.int32),  # searches in a row that were sure: above 0 that player 0 wins, below that player 1
             ("active", np.int8),  # 1 while a game is in progress
             ("full", np.int8),  # 1 when the search under way makes a training target
         ],
@@ -131,9 +137,27 @@ def open_game(game: Game, place: Any, control: Control, max_plies: int, attempt:
     game.reset(place["state"])
     place["num_steps"] = 0
     place["attempt"] = attempt
+    place["decided"] = 0
     control["history_length"] = 0
     share = uniform(random_bits(place["key"], np.uint64(_LENGTH)), np.uint64(attempt))
     place["opening_plies"] = int(share * share * (max_plies + 1)) if attempt < _OPENING_TRIES else 0
+
+
+@inlined
+def note_decided(place: Any, value: float, decided_value: float) -> None:
+    """Count the searches in a row that were sure of the same winner; `value`, the newest's, is for the one to move."""
+    leader = 1 if (value > 0.0) == (place["state"]["to_play"] == 0) else -1
+    so_far = int(place["decided"])
+    if abs(value) < decided_value:
+        place["decided"] = 0
+    else:
+        place["decided"] = so_far + leader if so_far * leader > 0 else leader
+
+
+@inlined
+def is_decided(place: Any) -> bool:
+    """Whether what is left of the game is a matter of form."""
+    return bool(abs(int(place["decided"])) >= _DECIDED_SEARCHES)
 
 
 @inlined
@@ -176,7 +200,8 @@ def start_search(
             if not opening:
                 return True
             open_game(game, place, control, budgets.max_opening_plies, int(attempt) + 1)
-    full = uniform(draw_key(place, _BUDGET), np.uint64(0)) < budgets.full_search_fraction
+    fraction = budgets.full_search_fraction * (_DECIDED_SHARE if is_decided(place) else 1.0)
+    full = uniform(draw_key(place, _BUDGET), np.uint64(0)) < fraction
     place["full"] = 1 if full else 0
     budget = budgets.simulations if full else budgets.fast_simulations
     # Noise only where it teaches: a fast search that explored would blur the outcomes that values are learnt from.
@@ -235,6 +260,7 @@ def advance(
         else:
             win_at_once(game, tree, control)
             slot = best_slot(tree, control, settings)
+            note_decided(place, root_value(tree), budgets.decided_value)
             num_moves += 1
         action = int(tree[ROOT]["slot_actions"][slot])
         ply = int(place["num_steps"])
