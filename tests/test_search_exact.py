@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from minimax import ActionResult, ConnectFourSolver, best_result, solve_tic_tac_toe
+from minimax import solve_tic_tac_toe
 
 import games
 from games.base import Game, StateArray
@@ -18,6 +18,7 @@ from rl.search.driver import Search, SearchConfig, SearchResult
 from rl.search.evaluation import Evaluation, Evaluator, UniformEvaluator
 from rl.search.tree import PROVEN_DRAW
 from scripts.agents import load_evaluator
+from scripts.solvers.connect_four import ActionResult, ConnectFourSolver, best_result
 
 Root = Literal["gumbel", "puct"]
 ROOTS: tuple[Root, ...] = ("gumbel", "puct")

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
-from minimax import ActionResult, ConnectFourSolver, best_result
 
 import games
 from games.base import FloatArray, HashArray, IndexArray, StateArray, TruthPosition
 from rl.arena.players import AgentPlayer, RandomPlayer, Stop
 from rl.arena.truth import accuracy, spread, states_of, value_error
 from rl.search.evaluation import Evaluation, UniformEvaluator
+from scripts.solvers.connect_four import ActionResult, ConnectFourSolver, best_result
 
 GAME = games.make("connect_four")
 WATCHED = GAME.truth_positions()
@@ -98,6 +98,8 @@ def test_the_solver_agrees_with_plain_minimax(width: int, height: int, num_moves
         moves = random_moves(width, height, num_moves, generator)
         expected = slow_results(grid_after(moves, height), num_moves % 2, width, height)
         assert solver.solve(moves) == expected, moves
+        best = best_result(expected)
+        assert solver.best_columns(moves) == (best, tuple(c for c, result in expected.items() if result == best)), moves
         assert solver.outcomes(moves) == {column: result.outcome for column, result in expected.items()}, moves
 
 

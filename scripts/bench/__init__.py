@@ -11,7 +11,20 @@ from typing import Annotated, Any
 from tyro.conf import subcommand
 
 from rl.errors import UserError
-from scripts.bench import cuda, games, learner, play, rollouts, search, selfplay, shipped, startup, strength, truth
+from scripts.bench import (
+    cuda,
+    games,
+    learner,
+    perfect,
+    play,
+    rollouts,
+    search,
+    selfplay,
+    shipped,
+    startup,
+    strength,
+    truth,
+)
 from scripts.bench.report import Options, Report, machine_text
 
 
@@ -32,6 +45,7 @@ Command = (
     | Annotated[startup.StartupBench, subcommand("startup")]
     | Annotated[truth.TruthBench, subcommand("truth")]
     | Annotated[strength.StrengthBench, subcommand("strength")]
+    | Annotated[perfect.PerfectBench, subcommand("perfect")]
     | Annotated[shipped.ShippedBench, subcommand("shipped")]
     | Annotated[cuda.CudaBench, subcommand("cuda")]
 )
@@ -46,6 +60,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     truth.TruthBench: truth.measure,
     selfplay.SelfplayBench: selfplay.measure,
     strength.StrengthBench: strength.measure,
+    perfect.PerfectBench: perfect.measure,
     shipped.ShippedBench: shipped.measure,
 }
 _QUICK: tuple[type[Options], ...] = (
