@@ -115,8 +115,8 @@ def losses_of(output: NetworkOutput, inputs: Inputs, head: CategoricalHead, weig
     value_loss = -(inputs.value_target * log_values).sum(-1).mean()
     log_partition = head.log_partition(output.policy_logits, inputs.legal)  # [n]
     value_log_partition = output.value_logits.float().logsumexp(-1)  # [n]
-    # Softmax does not see what all logits have in common. Left free it wanders off, to tens of thousands in an hour,
-    # until the differences drown in it: the z-loss of PaLM (Chowdhery et al. 2022, 2204.02311, section 5).
+    # Softmax does not see what all logits have in common. Left free it wanders off, until the differences drown in it:
+    # the z-loss of PaLM (Chowdhery et al. 2022, 2204.02311, section 5).
     partition_loss = log_partition.square().mean() + value_log_partition.square().mean()
     total = policy_loss + weights.value * value_loss + weights.partition * partition_loss
     score_scalars = {}

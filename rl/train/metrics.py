@@ -32,7 +32,7 @@ NAMES = {
     "policy/entropy": "entropy of the network's policy over legal actions, nats",
     "policy/target_entropy": "entropy of the search's policy, nats: the least that loss/policy can be",
     "policy/kl_to_search": "KL(search || network), nats",
-    "policy/log_partition": "mean distance from 0 of the logarithm of the softmax's denominator: should stay below 3",
+    "policy/log_partition": "mean distance from 0 of the logarithm of the softmax's denominator; above 10 is ill",
     "policy/accuracy": "share of positions where both prefer the same action",
     "value/accuracy": "share of positions where the likeliest outcome is the game's",
     "value/calibration_error": "mean distance of expected and actual scores, by tenths",
