@@ -24,7 +24,7 @@ from rl.train.metrics import EVENTS_NAME, FILE_NAME, NAMES, Averages, Counters, 
 
 
 def counters(step: int) -> Counters:
-    return Counters(steps=step, games=10 * step, positions=100 * step, seconds=1.5 * step)
+    return Counters(steps=step, games=10 * step, positions=100 * step, evaluations=900 * step, seconds=1.5 * step)
 
 
 def events(run_dir: Path) -> Any:

@@ -83,6 +83,19 @@ def test_steps_limit_a_run(tmp_path: Path) -> None:
     assert saved.step == saved.state["learner"]["steps"] == 7
 
 
+def test_evaluations_limit_a_run_and_are_counted_over_its_sessions(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    for limit in (400, 900):
+        assert train(MIXTURE, limited(evaluations=limit), run_dir, io.StringIO()) == 0
+        saved = checkpoint.latest_valid(run_dir / "checkpoints", print)
+        assert saved is not None
+        counts = [line["evaluations"] for line in read_metrics(run_dir / "metrics.jsonl")]
+        assert counts == sorted(counts) and counts[-1] == saved.state["evaluations"]
+        assert limit <= counts[-1] < limit + 500, "the first report that reaches the limit ends the run"
+    asked = int(read_card(run_dir / "agents" / "tic_tac_toe.safetensors")["evaluations"])
+    assert 900 <= asked <= counts[-1]
+
+
 def test_batches_that_are_not_finite_are_skipped_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sample = MixedWindow.sample
     calls = 0

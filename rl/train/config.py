@@ -22,6 +22,8 @@ class LimitsConfig:
     """Games played."""
     steps: int | None = None
     """Learner steps."""
+    evaluations: int | None = None
+    """Positions that self-play asked the network about: what runs are compared at."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class TrainConfig:
             "--minutes": self.limits.minutes,
             "--games": self.limits.games,
             "--steps": self.limits.steps,
+            "--evaluations": self.limits.evaluations,
             "--workers": self.resources.workers,
             "--learner-threads": self.resources.learner_threads,
             "--samples-per-target": self.samples_per_target,

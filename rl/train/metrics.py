@@ -96,6 +96,8 @@ class Counters(NamedTuple):
     """Of the learner; the horizontal axis of TensorBoard."""
     games: int
     positions: int
+    evaluations: int
+    """Positions that self-play asked the network about."""
     seconds: float
     """Of running, over all restarts."""
 

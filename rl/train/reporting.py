@@ -176,7 +176,7 @@ class Reporter:
         if self._last_game is not None and clock - self._last_sample_game >= self._sample_game_seconds:
             self._last_sample_game = clock
             texts["games/sample"] = game_text(self._mixture.game(self._last_game.game_number), self._last_game)
-        counters = Counters(run.learner.steps, run.games, run.positions, run.seconds)
+        counters = Counters(run.learner.steps, run.games, run.positions, run.evaluations, run.seconds)
         self._metrics.write(counters, scalars, texts=texts)
 
     def _rates(self, run: Run, elapsed: float) -> dict[str, float]:

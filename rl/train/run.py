@@ -60,6 +60,8 @@ class Run:
         """Steps of the networks that are on the ladder and whose files are kept, oldest first."""
         self.games = 0
         self.positions = 0
+        self.evaluations = 0
+        """Positions that self-play asked the network about. A killed run forgets those since its last checkpoint."""
         self.generation = 0
         """Deterministic mode: generations that have been learnt from."""
         self.ahead: dict[int, GameRecord] = {}
@@ -94,12 +96,14 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """How much of the run is done, 0 to 1, by the limit that is nearest. Time is not asked in the deterministic
-        mode: the learning rate follows from this."""
+        """How much of the run is done, 0 to 1, by the limit that is nearest. Neither time nor evaluations, of which a
+        cache saves some, are asked in the deterministic mode: the learning rate follows from this."""
         limits = self.config.limits
         parts = [0.0]
         if limits.minutes is not None and not self.config.deterministic:
             parts.append(self.seconds / (60.0 * limits.minutes))
+        if limits.evaluations is not None and not self.config.deterministic:
+            parts.append(self.evaluations / limits.evaluations)
         if limits.games is not None:
             parts.append(self.games / limits.games)
         if limits.steps is not None:
@@ -109,8 +113,12 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether a limit has been reached."""
-        minutes = self.config.limits.minutes
-        return self.progress >= 1.0 or (minutes is not None and self.seconds >= 60.0 * minutes)
+        limits = self.config.limits
+        return (
+            self.progress >= 1.0
+            or (limits.minutes is not None and self.seconds >= 60.0 * limits.minutes)
+            or (limits.evaluations is not None and self.evaluations >= limits.evaluations)
+        )
 
     # --- games and learning -----------------------------------------------------------------------------------------
 
@@ -191,8 +199,11 @@ class Run:
         save_agent(self.directory.best_agent, network, self.game, card)
 
     def _card(self, step: int) -> dict[str, str]:
-        newest = {"games": str(self.games), "minutes": f"{self.seconds / 60:.1f}"} if step == self.learner.steps else {}
-        return {"game": self.mixture.name, "seed": str(self.config.seed), "step": str(step), **newest}
+        card = {"game": self.mixture.name, "seed": str(self.config.seed), "step": str(step)}
+        if step == self.learner.steps:
+            card["games"], card["evaluations"] = str(self.games), str(self.evaluations)
+            card["minutes"] = f"{self.seconds / 60:.1f}"
+        return card
 
     # --- saving -----------------------------------------------------------------------------------------------------
 
@@ -202,6 +213,7 @@ class Run:
         state = {
             "learner": learner.counters,
             "seconds": self.seconds,
+            "evaluations": self.evaluations,
             "generation": self.generation,
             "ladder": self.ladder.pairings(),
             "evaluated": self.evaluated,
@@ -217,6 +229,7 @@ class Run:
         if saved is not None:
             self.learner.load_state_dict(saved.tensors, saved.state["learner"])
             self._earlier_seconds = float(saved.state["seconds"])
+            self.evaluations = int(saved.state["evaluations"])
             self.generation = int(saved.state["generation"])
             self.ladder = Ladder.from_json(saved.state["ladder"])
             self.evaluated = [int(step) for step in saved.state["evaluated"]]

@@ -36,8 +36,7 @@ class Session:
     def hear(self, pool: WorkerPool) -> list[Report]:
         """What the workers have reported."""
         reports = pool.poll()
-        for report in reports:
-            self.run.reporter.add_counts(report.counts)
+        self._count(reports)
         if pool.ready and not self._playing:
             self._playing = True
             self.run.start_clock()
@@ -61,8 +60,7 @@ class Session:
         self.run.reporter.phase = "stopping self-play"
         reports = pool.stop(_DRAIN_SECONDS)
         self.run.stop_clock()
-        for report in reports:
-            self.run.reporter.add_counts(report.counts)
+        self._count(reports)
         return reports
 
     def examine_last(self) -> None:
@@ -79,6 +77,11 @@ class Session:
         run.complete = not self.stopping
         run.reporter.tick(run, 0, now=True)
         run.save_checkpoint()
+
+    def _count(self, reports: list[Report]) -> None:
+        for report in reports:
+            self.run.evaluations += int(report.counts["evaluations"])
+            self.run.reporter.add_counts(report.counts)
 
     def _wait(self) -> None:
         self._watchdog.beat()
