@@ -12,6 +12,7 @@ from tyro.conf import subcommand
 
 from rl.errors import UserError
 from scripts.bench import (
+    ablations,
     cuda,
     games,
     learner,
@@ -47,6 +48,7 @@ Command = (
     | Annotated[strength.StrengthBench, subcommand("strength")]
     | Annotated[perfect.PerfectBench, subcommand("perfect")]
     | Annotated[shipped.ShippedBench, subcommand("shipped")]
+    | Annotated[ablations.AblationsBench, subcommand("ablations")]
     | Annotated[cuda.CudaBench, subcommand("cuda")]
 )
 
@@ -62,6 +64,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     strength.StrengthBench: strength.measure,
     perfect.PerfectBench: perfect.measure,
     shipped.ShippedBench: shipped.measure,
+    ablations.AblationsBench: ablations.measure,
 }
 _QUICK: tuple[type[Options], ...] = (
     play.PlayBench,

@@ -1,0 +1,153 @@
+"""`keima bench ablations`: what each technique of learning is worth, by runs with and without it.
+
+Every run is `keima train` with one setting changed and the same number of network evaluations, in a folder of its own,
+where it stays: the same command takes up what was interrupted and measures what is finished.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import games
+from games.base import Game
+from rl.arena.match import play_match
+from rl.arena.players import make_player
+from rl.arena.truth import accuracy
+from rl.errors import UserError
+from scripts.arguments import GameName
+from scripts.bench.report import Figure, Options, Report, require_positive
+
+_DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Technique:
+    """One setting that differs from the defaults."""
+
+    options: tuple[str, ...]
+    """What `keima train` is given in addition."""
+    means: str
+    """What these options do, and where the technique comes from."""
+
+
+TECHNIQUES = {
+    _DEFAULT: Technique((), "everything as `keima train` has it"),
+    "no_td_lambda": Technique(
+        ("--window.trace-decay", "1"), "values learnt from outcomes alone (Sutton and Barto 2018, chapter 12)"
+    ),
+    "no_partition_loss": Technique(
+        ("--learner.partition-loss-weight", "0"), "no z-loss (Chowdhery et al. 2022, section 5)"
+    ),
+    "no_ema": Technique(("--learner.ema-decay", "0"), "the newest weights play, not their moving average"),
+    "no_pooling": Technique(("--network.pooling-interval", "1000"), "no pooling in the blocks (Wu 2019, section 3.3)"),
+    "puct": Technique(
+        ("--selfplay.search.root", "puct"), "PUCT with Dirichlet noise, not Gumbel (Danihelka et al. 2022)"
+    ),
+    "policy_openings": Technique(
+        ("--selfplay.opening-policy-share", "0.5"), "half of the opening plies from the policy (KataGo)"
+    ),
+    "decided": Technique(("--selfplay.decided-value", "0.9"), "decided games ended by fast searches (KataGo)"),
+    "playout_cap": Technique(
+        (
+            *("--selfplay.simulations", "64", "--selfplay.fast-simulations", "12"),
+            *("--selfplay.full-search-fraction", "0.25", "--samples-per-target", "8"),
+        ),
+        "playout-cap randomisation: one move in four is a target (Wu 2019, section 3.1)",
+    ),
+    "score_heads": Technique(("--network.score-heads",), "ownership and lead are learnt too (Wu 2019, section 4.1)"),
+}
+
+
+@dataclass(frozen=True)
+class AblationsBench(Options):
+    """Runs with single techniques switched off or on, equal in network evaluations; takes hours, and can be resumed."""
+
+    game: GameName = "connect_four"
+    techniques: tuple[str, ...] = tuple(name for name in TECHNIQUES if name != "score_heads")
+    """Which of the techniques; `default` is what the others are compared with."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """A run each."""
+    evaluations: int = 3_000_000
+    """Network evaluations of every run."""
+    simulations: int = 100
+    """Simulations of the search, where strength is measured."""
+    games: int = 100
+    """Games of each match against the default's agent, where the game has no solved positions."""
+    out: Path = Path("runs/ablations")
+    """Where the runs lie."""
+
+
+def measure(command: AblationsBench) -> Report:
+    """Train what is missing, then measure all: one value a seed."""
+    require_positive({"evaluations": command.evaluations, "simulations": command.simulations, "games": command.games})
+    if strange := [name for name in command.techniques if name not in TECHNIQUES]:
+        raise UserError(f"there is no technique {strange[0]!r}: there are {', '.join(TECHNIQUES)}")
+    game = games.make(command.game)
+    agents = {
+        name: [_train(command, game, name, seed) for seed in command.seeds]
+        for name in dict.fromkeys((_DEFAULT, *command.techniques))
+    }
+    figures: list[Figure] = []
+    for name, paths in agents.items():
+        figures += _by_truth(command, game, name, paths) or _by_matches(command, game, name, paths, agents[_DEFAULT])
+    settings = {
+        "game": game.name,
+        "seeds": " ".join(map(str, command.seeds)),
+        "evaluations": command.evaluations,
+        "simulations": command.simulations,
+    }
+    notes = tuple(f"{name}: {TECHNIQUES[name].means}" for name in agents)
+    return Report("ablations", command.seed, settings, tuple(figures), notes)
+
+
+def training_command(command: AblationsBench, game: Game, name: str, seed: int) -> tuple[Path, list[str]]:
+    """The run directory and the arguments of `keima` that train this agent."""
+    run_dir = command.out / f"{game.name}-{command.evaluations}" / f"{name}-{seed}"
+    limits = ["--seed", str(seed), "--evaluations", str(command.evaluations), "--evaluation.seconds", "0"]
+    return run_dir, ["train", game.name, "--run-dir", str(run_dir), *limits, *TECHNIQUES[name].options]
+
+
+def _train(command: AblationsBench, game: Game, name: str, seed: int) -> Path:
+    """The agent of this technique and seed, trained now unless it is there."""
+    run_dir, arguments = training_command(command, game, name, seed)
+    print(f"bench ablations: {name}, seed {seed}: keima {' '.join(arguments)}", file=sys.stderr)
+    done = subprocess.run([sys.executable, "-m", "scripts.cli", *arguments], stdout=sys.stderr)
+    if done.returncode != 0:
+        raise UserError(f"the run in {run_dir} ended with code {done.returncode}: the same command goes on from there")
+    return run_dir / "agents" / f"{game.name}.safetensors"
+
+
+def _by_truth(command: AblationsBench, game: Game, name: str, paths: Sequence[Path]) -> list[Figure]:
+    """Shares of the watched solved positions kept; empty where a game has none. The held-out ones stay unseen here:
+    what is chosen by a set cannot be reported on it."""
+    positions = game.truth_positions()
+    if not positions:
+        return []
+    return [
+        Figure(
+            f"{name}: {label}",
+            "share kept",
+            tuple(
+                accuracy(game, positions, make_player(str(path), game, num_simulations=simulations)).share
+                for path in paths
+            ),
+        )
+        for simulations, label in ((1, "bare policy"), (command.simulations, f"{command.simulations} simulations"))
+    ]
+
+
+def _by_matches(
+    command: AblationsBench, game: Game, name: str, paths: Sequence[Path], defaults: Sequence[Path]
+) -> list[Figure]:
+    """Scores against the default's agent of the same seed; the default's own is a half by definition."""
+    if name == _DEFAULT:
+        return []
+    scores = []
+    for path, default, seed in zip(paths, defaults, command.seeds, strict=True):
+        first, second = (make_player(str(one), game, num_simulations=command.simulations) for one in (path, default))
+        scores.append(play_match(game, first, second, command.games, seed).score)
+    return [Figure(f"{name}: against the default", "points a game", tuple(scores))]
