@@ -75,6 +75,21 @@ class Command:
 
 def run(command: Command) -> int:
     game = games.make(command.game)
+    if command.sgf_dir is not None:
+        _prepare_records(game, command.sgf_dir)
+    result = play(command)
+    if command.sgf_dir is not None:
+        _save_records(game, result, command.sgf_dir)
+    if command.json:
+        print(json.dumps(_with_games(result, game)))
+    else:
+        print(_as_text(result))
+    return 0
+
+
+def play(command: Command) -> MatchResult:
+    """The match that `command` asks for. Raises UserError where it asks for what cannot be."""
+    game = games.make(command.game)
     for option, value, least in (
         ("games", command.games, 1),
         ("simulations", command.simulations, 1),
@@ -85,21 +100,11 @@ def run(command: Command) -> int:
             raise UserError(f"--{option} {value}: must be at least {least}")
     if not (math.isfinite(command.engine_seconds) and command.engine_seconds > 0):
         raise UserError(f"--engine-seconds {command.engine_seconds}: must be more than 0")
-    if command.sgf_dir is not None:
-        _prepare_records(game, command.sgf_dir)
     names = _names(command)
     if any(name.startswith(PREFIX) for name in names):
-        result = _play_engines(game, names, command)
-    else:
-        first, second = (_player(name, game, command) for name in names)
-        result = _play(game, first, second, command)
-    if command.sgf_dir is not None:
-        _save_records(game, result, command.sgf_dir)
-    if command.json:
-        print(json.dumps(_with_games(result, game)))
-    else:
-        print(_as_text(result))
-    return 0
+        return _play_engines(game, names, command)
+    first, second = (_player(name, game, command) for name in names)
+    return _play(game, first, second, command)
 
 
 def _names(command: Command) -> tuple[str, str]:

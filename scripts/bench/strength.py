@@ -3,57 +3,89 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 import games
 from games.base import Game, StateArray
-from rl.arena.match import play_match
 from rl.arena.players import Player, make_player
 from rl.errors import UserError
+from scripts import match
 from scripts.agents import find_agent
 from scripts.arguments import GameName
 from scripts.bench.report import Figure, Options, Report, require_positive
 
-_GOAL = 0.90
+
+@dataclass(frozen=True)
+class Trial:
+    """What an agent is asked to do, where nothing else is said."""
+
+    opponent: str
+    """As `keima match` names players."""
+    simulations: int
+    games: int
+    goal: float
+    """The least that will do of what `of` says."""
+    lower_end: bool
+    """Whether the goal is about the lower end of the score's 95 % interval, not about the score."""
+
+
+_ROLLOUTS = Trial("rollouts:1000", 100, 200, 0.90, lower_end=True)
+_GNU_GO = "gtp:gnugo --mode gtp --level 10 --chinese-rules --allow-suicide --positional-superko"
+_TRIALS = {
+    "go9": Trial(_GNU_GO, 400, 100, 0.50, lower_end=False),
+    "hex9": Trial("rollouts:10000", 200, 100, 0.95, lower_end=False),
+    "gomoku9": Trial("rollouts:10000", 200, 100, 0.95, lower_end=False),
+}
+"""By game; the others have `_ROLLOUTS`. Go is scored by area."""
 _FEW_MOVES = 9
 """Games that last no longer are played against every line."""
 
 
 @dataclass(frozen=True)
 class StrengthBench(Options):
-    """The agent against tree search with random rollouts; in tic-tac-toe also against all that can be played."""
+    """The agent against a player that did not learn from it: tree search with random rollouts, in Go on 9x9 GNU Go 3.8;
+    in tic-tac-toe also against all that can be played."""
 
     game: GameName = "connect_four"
     agent: Path | None = None
     """The agent's file; by default the agent that ships with the game."""
-    simulations: int = 100
-    """The agent's simulations a move."""
-    opponent: str = "rollouts:1000"
-    """Who it plays against, as `keima match` names players."""
-    games: int = 200
-    """Games of the match: all openings different, each played from both sides."""
+    simulations: int | None = None
+    """The agent's simulations a move. None: by the game."""
+    opponent: str | None = None
+    """Who it plays against, as `keima match` names players. None: by the game."""
+    games: int | None = None
+    """Games of the match: all openings different, each played from both sides. None: by the game."""
     threads: int = 1
     """Threads of the network."""
 
 
 def measure(command: StrengthBench) -> Report:
-    """The match's score with its 95 % Wilson interval, whose lower end the goal is about."""
-    require_positive({"simulations": command.simulations, "games": command.games, "threads": command.threads})
+    """The match's score with its 95 % Wilson interval."""
     game = games.make(command.game)
+    trial = _asked(command, _TRIALS.get(game.name, _ROLLOUTS))
+    require_positive({"simulations": trial.simulations, "games": trial.games, "threads": command.threads})
     path = find_agent(game, command.agent)
     if path is None:
         raise UserError(f"no agent ships for {game.name}: give one with --agent")
-    agent = make_player(str(path), game, num_simulations=command.simulations, num_threads=command.threads)
-    opponent = make_player(command.opponent, game)
-    result = play_match(game, agent, opponent, command.games, command.seed)
+    result = match.play(
+        match.Command(
+            a=f"{path}:{trial.simulations}",
+            b=trial.opponent,
+            game=command.game,
+            games=trial.games,
+            seed=command.seed,
+            threads=command.threads,
+        )
+    )
     low, high = result.score_interval
-    against = f"against {opponent.name}"
+    against = f"against {result.second}"
+    low_goal, goal = (trial.goal, None) if trial.lower_end else (None, trial.goal)
     figures = [
-        Figure(f"score {against}, lower end", "points a game", (low,), goal=_GOAL),
-        Figure(f"score {against}", "points a game", (result.score,)),
+        Figure(f"score {against}, lower end", "points a game", (low,), goal=low_goal),
+        Figure(f"score {against}", "points a game", (result.score,), goal=goal),
         Figure(f"score {against}, upper end", "points a game", (high,)),
     ]
     notes = [
@@ -62,12 +94,23 @@ def measure(command: StrengthBench) -> Report:
         *result.notes,
     ]
     if game.max_num_moves <= _FEW_MOVES and not game.uses_history:
+        agent = make_player(str(path), game, num_simulations=trial.simulations, num_threads=command.threads)
         for player, order in enumerate(("first", "second")):
             outcomes = every_line(game, agent, player)
             figures.append(Figure(f"lost as {order}, all lines", "games", (outcomes[-1],), goal=0, at_most=True))
             notes.append(f"as {order}: {outcomes[1]} won, {outcomes[0]} drawn, {outcomes[-1]} lost")
-    settings = {"game": game.name, "agent": path.name, "simulations": command.simulations, "games": len(result.games)}
+    settings = {"game": game.name, "agent": path.name, "simulations": trial.simulations, "games": len(result.games)}
     return Report("strength", command.seed, settings, tuple(figures), tuple(notes))
+
+
+def _asked(command: StrengthBench, trial: Trial) -> Trial:
+    """The trial with what the command says in the place of its own."""
+    return replace(
+        trial,
+        opponent=trial.opponent if command.opponent is None else command.opponent,
+        simulations=trial.simulations if command.simulations is None else command.simulations,
+        games=trial.games if command.games is None else command.games,
+    )
 
 
 def every_line(game: Game, agent: Player, agent_player: int) -> Counter[int]:
