@@ -32,9 +32,10 @@ class Command:
     ownership is for the side to move at the analysed turn (KataGo's SIDETOMOVE), a draw counting as half a win.
     "boardXSize" and "boardYSize" name another size of GAME. Where the game has them: "komi", "rules" (KataGo's names
     and objects), "initialStones", "initialPlayer". What a game has not is ignored with a "warning", what it cannot be
-    is an "error". scoreLead and ownership, for games that are scored, are no prediction: they count the board as it
-    stands at the end of the principal variation. Actions: query_version, query_models, clear_cache, terminate,
-    terminate_all. A bad line is answered by an "error"; the next is served."""
+    is an "error". scoreLead and ownership, for games that are scored, are the network's prediction where the agent
+    has learnt it (`keima train --network.score-heads`), else they count the end of the principal variation. Actions:
+    query_version, query_models, clear_cache, terminate, terminate_all. A bad line is answered by an "error"; the next
+    is served."""
 
     game: GameName
     agent: Path | None = None

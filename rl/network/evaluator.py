@@ -18,6 +18,7 @@ from rl.errors import UserError
 from rl.network.folded import FloatTower, FoldedNetwork, inference_dtype
 from rl.network.int8 import Int8Tower, int8_pays
 from rl.network.model import Network, NetworkConfig, NetworkShape
+from rl.network.scores import NetworkScores
 from rl.search.evaluation import Evaluation
 
 Precision = Literal["native", "fastest"]
@@ -154,7 +155,8 @@ class CpuDevice:
 
 
 class TorchEvaluator(HandOver):
-    """Evaluates positions of `game` with a network's weights; the network itself is neither kept nor changed.
+    """Evaluates positions of `game` with a network's weights; the network itself is not changed, and kept only for
+    `score_reader`.
 
     `device` is "cpu" or "cuda" (or "cuda:1"). `num_threads` is for the CPU. With `fixed_batch`, every batch is padded
     to `batch_size`, so that a position's result does not depend, in its last bits, on how many others were asked with
@@ -187,3 +189,5 @@ class TorchEvaluator(HandOver):
         else:
             raise UserError(f"torch has no device {device!r} here that networks are evaluated on: try cpu")
         super().__init__(evaluating, batch_size, network_id)
+        self.score_reader = NetworkScores(network.eval()) if network.config.score_heads and kind == "cpu" else None
+        """Foretells scores with the network that this was made with; None where it has not learnt to."""

@@ -39,6 +39,30 @@ class Evaluator(Protocol):
         ...
 
 
+class ScoreEstimate(NamedTuple):
+    """How n positions of a scored game will be counted at the end, for their players to move."""
+
+    ownership: FloatArray
+    """[n, H*W] float32 from -1 to 1, cells by rows from the top: the expectation of 1 for a cell of his own, -1 for the
+    opponent's, 0 for neither's."""
+    leads: FloatArray
+    """[n] float32: by how many points he will lead, komi counted."""
+
+
+class ScoreReader(Protocol):
+    """Foretells scores. The search has no use for them; people have."""
+
+    def read(self, observations: FloatArray) -> ScoreEstimate:
+        """Of `observations` [n, C, H, W] float32."""
+        ...
+
+
+def score_reader(evaluator: Evaluator) -> ScoreReader | None:
+    """What foretells scores with the evaluator's network; None where that has not learnt it."""
+    reader: ScoreReader | None = getattr(evaluator, "score_reader", None)
+    return reader
+
+
 class UniformEvaluator:
     """Zero logits and value 0 everywhere: what is left is the search. For benchmarks, tests and untrained games."""
 

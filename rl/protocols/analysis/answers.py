@@ -1,7 +1,7 @@
 """What the analysis engine says of a position that it has searched.
 
-`scoreLead` and `ownership`, for games that are scored, are no prediction of a network: they are what the board counts
-for at the end of the principal variation, komi included.
+`scoreLead` and `ownership`, for games that are scored, are foretold by the agent's network where it has learnt to, and
+else what the board counts for at the end of the principal variation, komi included.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from games.base import Game, HashArray, IndexArray, StateArray
 from games.compiled import njit
 from rl.protocols.analysis.query import Query
 from rl.protocols.moves import COLOURS, Position
+from rl.protocols.scores import Foretold, foretell
 from rl.search.driver import Search, SearchResult
+from rl.search.evaluation import ScoreReader
 
 
 def head(query: Query, turn: int) -> dict[str, Any]:
@@ -29,28 +31,30 @@ def no_results(query: Query, turn: int) -> dict[str, Any]:
     return {**head(query, turn), "noResults": True}
 
 
-def describe(query: Query, turn: int, search: Search, result: SearchResult, row: int) -> dict[str, Any]:
-    """The answer about a position whose search is row `row` of `result`."""
+def describe(
+    query: Query, turn: int, search: Search, result: SearchResult, row: int, reader: ScoreReader | None = None
+) -> dict[str, Any]:
+    """The answer about a position whose search is row `row` of `result`; `reader` foretells scores."""
     num_slots = int(result.num_slots[row])
     if num_slots == 0:
         return no_results(query, turn)
     game, position = query.board.game, query.positions[turn]
     visited = [slot for slot in range(num_slots) if result.visit_counts[row, slot] > 0]
     order = sorted(visited or range(num_slots), key=lambda slot: _rank(result, row, slot), reverse=True)
-    infos, ownership = [], []
-    for place, slot in enumerate(order):
-        line = _line(search, result, row, slot)
-        info = _describe_move(game, result, row, slot, place, line)
-        if game.is_scored:
-            info["scoreLead"], owners = count_after(game, position, line)
-            ownership.append(owners)
-        infos.append(info)
+    lines = [_line(search, result, row, slot) for slot in order]
+    infos = [
+        _describe_move(game, result, row, slot, place, line)
+        for place, (slot, line) in enumerate(zip(order, lines, strict=True))
+    ]
     root = _describe_root(game, position, float(result.root_values[row]), _visits(result, row))
     answer = {**head(query, turn), "moveInfos": infos, "rootInfo": root}
     if game.is_scored:
-        root["scoreLead"] = infos[0]["scoreLead"]
+        scores = _counted(game, position, lines) if reader is None else _foretold(reader, game, position, lines)
+        root["scoreLead"] = scores.lead
+        for info, lead in zip(infos, scores.leads_after, strict=True):
+            info["scoreLead"] = lead
         if query.include_ownership:
-            answer["ownership"] = ownership[0]
+            answer["ownership"] = scores.ownership
     if query.include_policy:
         policy = np.full(game.num_actions, -1.0)
         policy[result.actions[row, :num_slots]] = result.priors[row, :num_slots]
@@ -72,6 +76,16 @@ def describe_end(query: Query, turn: int) -> dict[str, Any]:
     if query.include_policy:
         answer["policy"] = [-1.0] * game.num_actions
     return answer
+
+
+def _foretold(reader: ScoreReader, game: Game, position: Position, lines: Sequence[Sequence[int]]) -> Foretold:
+    return foretell(reader, game, position.state, position.history, [line[0] for line in lines])
+
+
+def _counted(game: Game, position: Position, lines: Sequence[Sequence[int]]) -> Foretold:
+    """What the board counts for at the end of each line, the first one speaking for the position."""
+    counts = [count_after(game, position, line) for line in lines]
+    return Foretold(counts[0][1], counts[0][0], [lead for lead, _ in counts])
 
 
 def count_after(game: Game, position: Position, line: Sequence[int]) -> tuple[float, list[float]]:

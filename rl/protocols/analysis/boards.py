@@ -9,7 +9,7 @@ from typing import NamedTuple
 from games.base import Game
 from rl.errors import UserError
 from rl.protocols.remake import Remake
-from rl.search.evaluation import Evaluator
+from rl.search.evaluation import Evaluator, score_reader
 from rl.search.tree import node_dtype
 
 SMALLEST_TREE = 256
@@ -55,6 +55,8 @@ class Boards:
             raise UserError(f"{game.name} cannot be analysed: its values have no bounds, so there is no winrate")
         self._visits, self._memory, self._variants = visits, memory, variants
         self.first = self._make(game, evaluator)
+        self.foretell_scores = score_reader(evaluator) is not None
+        """Whether the agent has learnt to foretell scores."""
         self._known = {game.name: self.first}
 
     def find(self, size: tuple[int, int] | None, options: Mapping[str, str]) -> Board:

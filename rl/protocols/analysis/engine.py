@@ -31,7 +31,7 @@ from rl.protocols.analysis.fields import QueryError
 from rl.protocols.analysis.query import Order, Query, parse_line
 from rl.protocols.moves import Position
 from rl.search.driver import Search, SearchConfig
-from rl.search.evaluation import Evaluator
+from rl.search.evaluation import Evaluator, score_reader
 
 
 class EngineNames(NamedTuple):
@@ -253,7 +253,7 @@ class AnalysisEngine:
         while open_rows and self._failure is None:
             ended = {row: task for row, task in open_rows.items() if task.terminated} or dict(open_rows)
             for row, task in ended.items():
-                self._send(describe(task.query, task.turn, search, result, row))
+                self._send(describe(task.query, task.turn, search, result, row, score_reader(evaluator)))
                 del open_rows[row]
             if open_rows:
                 result = search.continue_run(evaluator, query.max_visits, stop=interrupted)

@@ -23,7 +23,7 @@ _QUERY_FIELDS = frozenset(
     )
 )
 _MAX_NESTING = 16
-OWNERSHIP_NOTE = "ownership and scoreLead are no prediction: they count the board at the end of the principal variation"
+OWNERSHIP_NOTE = "this agent predicts no score: ownership and scoreLead count the end of the principal variation"
 _ORDER_FIELDS = {
     "query_version": frozenset(("id", "action")),
     "query_models": frozenset(("id", "action")),
@@ -127,11 +127,10 @@ def _parse_query(boards: Boards, fields: dict[str, Any], warnings: Warnings) -> 
     if not 1 <= max_visits <= limits.max_visits:
         raise QueryError(f"'maxVisits' must be from 1 to {limits.max_visits}, not {shown(max_visits)}", "maxVisits")
     include_policy, include_ownership = boolean(fields, "includePolicy"), boolean(fields, "includeOwnership")
-    if include_ownership:
-        scored = board.game.is_scored
-        name = board.game.name
-        note = OWNERSHIP_NOTE if scored else f"'includeOwnership' is ignored: {name} is not scored"
-        warnings.append(("includeOwnership", note))
+    if include_ownership and not board.game.is_scored:
+        warnings.append(("includeOwnership", f"'includeOwnership' is ignored: {board.game.name} is not scored"))
+    elif include_ownership and not boards.foretell_scores:
+        warnings.append(("includeOwnership", OWNERSHIP_NOTE))
     turns = integers(fields, "analyzeTurns") if "analyzeTurns" in fields else [last_turn]
     if not turns:
         raise QueryError("'analyzeTurns' is empty: nothing to analyse", "analyzeTurns")

@@ -14,7 +14,7 @@ from rl.search.driver import SearchResult
 Style = Literal["lz", "kata"]
 
 _DEFAULT_INTERVAL = 1.0
-_IGNORED = ("ownership", "movesOwnership", "ownershipStdev", "pvVisits", "pvEdgeVisits", "noResultValue", "rootInfo")
+_IGNORED = ("movesOwnership", "ownershipStdev", "pvVisits", "pvEdgeVisits", "noResultValue", "rootInfo")
 """Reports that this engine has no figures for: asked for, they are left out, as KataGo's own absent fields are."""
 
 
@@ -30,6 +30,8 @@ class AnalysisRequest:
     """Tell of so many moves, where there are, also unvisited ones."""
     max_moves: int
     """Tell of at most so many."""
+    ownership: bool
+    """Tell whose each cell will be, where the agent foretells it."""
 
 
 def parse_analysis(arguments: tuple[str, ...]) -> AnalysisRequest:
@@ -38,6 +40,7 @@ def parse_analysis(arguments: tuple[str, ...]) -> AnalysisRequest:
     player = None
     if words and words[0].lower() in ("b", "w", "black", "white"):
         player = parse_colour(words.pop(0))
+    ownership = False
     numbers = {"interval": 100.0 * _DEFAULT_INTERVAL, "minmoves": 0.0, "maxmoves": 1e6}
     if words and _is_number(words[0]):
         numbers["interval"] = float(words.pop(0))
@@ -50,20 +53,26 @@ def parse_analysis(arguments: tuple[str, ...]) -> AnalysisRequest:
             if not _is_number(value):
                 raise BadRequest(f"{shown(value)} is no number of {key}")
             numbers[key] = float(value)
+        elif key == "ownership":
+            ownership = value.lower() == "true"
         elif key not in _IGNORED:
             raise BadRequest(f"analysis knows no {shown(key)}")
     interval = max(0.01, numbers["interval"] / 100)
-    return AnalysisRequest(player, interval, int(numbers["minmoves"]), int(numbers["maxmoves"]))
+    return AnalysisRequest(player, interval, int(numbers["minmoves"]), int(numbers["maxmoves"]), ownership)
 
 
 def report(search: GameSearch, result: SearchResult, asked: AnalysisRequest, style: Style) -> str:
     """One line that tells of the moves of a position, the best first."""
     choice = read_choice(result)
+    told = [
+        slot
+        for place, slot in enumerate(choice.slots[: max(1, asked.max_moves)])
+        if result.visit_counts[0, slot] > 0 or place < max(1, asked.min_moves)
+    ]
+    scores = search.foretell([int(result.actions[0, slot]) for slot in told]) if style == "kata" else None
     infos: list[str] = []
-    for slot in choice.slots[: max(1, asked.max_moves)]:
+    for place, slot in enumerate(told):
         visits = int(result.visit_counts[0, slot])
-        if visits == 0 and len(infos) >= max(1, asked.min_moves):
-            break
         value = float(result.values[0, slot]) if visits else choice.value
         action, prior = int(result.actions[0, slot]), float(result.priors[0, slot])
         line = search.line(action) if visits else [action]
@@ -74,7 +83,11 @@ def report(search: GameSearch, result: SearchResult, asked: AnalysisRequest, sty
             if style == "lz"
             else f"visits {visits} utility {value:.6g} winrate {share:.6g} prior {prior:.6g}"
         )
+        if scores is not None:
+            figures += f" scoreLead {scores.leads_after[place]:.6g}"
         infos.append(f"info move {search.game.action_to_text(action)} {figures} order {len(infos)} pv {moves}")
+    if scores is not None and asked.ownership:
+        infos.append("ownership " + " ".join(f"{owner:.4g}" for owner in scores.ownership))
     return " ".join(infos)
 
 

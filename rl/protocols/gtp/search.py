@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from games.base import BoolArray, FloatArray, Game
+from games.base import BoolArray, FloatArray, Game, HashArray, State
 from rl.protocols.moves import BadRequest
 from rl.protocols.played_game import PlayedGame
+from rl.protocols.scores import Foretold, foretell
 from rl.search.driver import Search, SearchConfig, SearchResult
-from rl.search.evaluation import Evaluator
+from rl.search.evaluation import Evaluator, score_reader
 from rl.search.tree import node_dtype
 
 _MOST_SIMULATIONS = 1_000_000
@@ -49,6 +50,7 @@ class GameSearch:
         )
         self._start_key: bytes | None = None
         self._actions: tuple[int, ...] = ()
+        self._thought_about: tuple[State, HashArray] | None = None
         played = PlayedGame(game)
         found = self.think(played, min(self.max_simulations, 4 * leaves_per_tree))
         played.play(played.to_play, int(found.best_actions[0]))
@@ -59,6 +61,7 @@ class GameSearch:
         """Search a position that has not ended until its root has so many evaluations, those kept from before
         included, or `stop` says so. A fresh root gets two in any case: without them there is nothing to play."""
         simulations = min(simulations, self.max_simulations)
+        self._thought_about = played.state, played.history
         if not self._follow(played):
             states = np.array([played.state], self.game.state_dtype)
             first = self._search.run(self.evaluator, states, min(2, simulations), histories=[played.history])
@@ -70,6 +73,14 @@ class GameSearch:
     def line(self, action: int) -> list[int]:
         """The moves expected after `action` in the position last thought about, `action` first."""
         return self._search.principal_variation(0, action)
+
+    def foretell(self, actions: Sequence[int]) -> Foretold | None:
+        """How the position last thought about will be counted, now and after each of `actions`; None where the agent
+        has not learnt to tell."""
+        reader = score_reader(self.evaluator)
+        if reader is None or self._thought_about is None:
+            return None
+        return foretell(reader, self.game, *self._thought_about, actions)
 
     def evaluate(self, played: PlayedGame, symmetry: int) -> RawEvaluation:
         """The network's own opinion, the board shown to it through one of the game's symmetries."""
