@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ import games
 from games.base import Game, Symmetry
 from rl.replay.records import GameRecord, step_dtype
 from rl.replay.rows import RowQueue
-from rl.replay.sampling import fill_lambda_returns, fill_returns
+from rl.replay.sampling import count_copies, fill_lambda_returns, fill_returns
 from rl.replay.window import Batch, Window, WindowConfig
 
 TESTS = Path(__file__).resolve().parent
@@ -118,6 +120,44 @@ def test_every_target_position_is_drawn_equally_often_and_no_other() -> None:
     chi_square = ((counts - 200.0) ** 2 / 200).sum()
     freedom = len(targets) - 1
     assert abs(chi_square - freedom) < 5 * np.sqrt(2 * freedom)
+
+
+def test_surprising_positions_are_drawn_more_often() -> None:
+    """Half of a game's weight goes by surprise: 0, 1 and 3 of an average of 1 make weights of 0.5, 1 and 2."""
+    game = games.make("tic_tac_toe")
+    records = [random_game(game, number, 1.0) for number in range(400)]
+    config = replace(NO_HOLDOUT, surprise_share=0.5)
+    window, expected = Window(game, config), {}
+    for record in records:
+        surprise = np.tile([0.0, 3.0, 1.0, 0.0], 3)[: len(record.steps)].astype(np.float32)
+        record.steps["surprise"] = surprise
+        window.add(record)
+        for ply, relative in enumerate(surprise / surprise.mean()):
+            expected[record.game_number, ply] = 0.5 + 0.5 * relative
+    drawn = Counter(origins(window.sample(60_000, 0)))
+    num_positions = len(expected)
+    assert window.total_positions == num_positions, "what is drawn more often is still one position"
+    assert abs(window.num_positions - num_positions) < 5 * np.sqrt(num_positions / 4)
+    by_weight: dict[float, list[int]] = {}
+    for place, weight in expected.items():
+        by_weight.setdefault(round(weight, 3), []).append(drawn[place])
+    for weight, counts in by_weight.items():
+        mean = np.mean(counts) / 60_000 * window.num_positions
+        assert abs(mean - weight) < 0.02 + 5 * 0.5 / np.sqrt(len(counts)) + 0.05 * weight, (weight, mean)
+        assert set(np.round(np.array(counts) / 60_000 * window.num_positions).astype(int).tolist()) <= set(range(9))
+
+
+def test_without_surprise_every_target_is_drawn_alike() -> None:
+    steps = random_game(TIC_TAC_TOE, 1).steps
+    copies = np.zeros(len(steps), np.int64)
+    count_copies(1, steps, 1.0, copies)
+    assert copies.tolist() == steps["is_target"].astype(int).tolist(), "no search was surprised"
+    steps["surprise"] = np.arange(len(steps))
+    count_copies(1, steps, 0.0, copies)
+    assert copies.tolist() == steps["is_target"].astype(int).tolist(), "nobody asks for surprise"
+    window = Window(TIC_TAC_TOE, WindowConfig(holdout_fraction=1.0, surprise_share=1.0))
+    window.add(random_game(TIC_TAC_TOE, 1, 1.0))
+    assert window.num_holdout_positions == window.total_positions, "held-out positions are measured alike"
 
 
 def test_a_batch_is_a_function_of_its_key() -> None:
@@ -255,16 +295,11 @@ def test_every_symmetry_is_drawn_equally_often() -> None:
 def test_lambda_returns_are_those_of_the_forward_view(trace_decay: float) -> None:
     """Against the definition: the mean of all n-step returns that end at a search's value, or at the end of the game,
     weighted by (1 - lambda) lambda^k, k the searches passed (Sutton and Barto 2018, equation 12.2)."""
-    game = games.make("othello4")  # passes: the same player may move twice
-    records = {number: random_game(game, number) for number in range(30)}
-    passes = 0
-    for record in records.values():
-        steps = record.steps
-        steps["root_value"] = np.random.default_rng(record.game_number).uniform(-1, 1, len(steps))
-        passes += int((np.diff(steps["to_play"]) == 0).sum())
-    assert passes > 0
-    for record in records.values():
-        steps = record.steps
+    for number in range(30):
+        generator = np.random.default_rng(number)
+        steps = random_game(TIC_TAC_TOE, number).steps
+        steps["root_value"] = generator.uniform(-1, 1, len(steps))
+        steps["to_play"] = generator.integers(0, 2, len(steps))  # the same player may move twice
         returns = np.zeros(len(steps), np.float32)
         fill_lambda_returns(steps, 1.0, trace_decay, returns)
         for ply in range(len(steps)):

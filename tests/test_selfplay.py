@@ -129,6 +129,12 @@ def test_moves_and_targets_are_those_of_the_search(game: Game, root: str) -> Non
                 expected = {a: p for a, p in zip(found.actions, found.policy, strict=True) if p > 2 / WEIGHT_SUM}
                 weights = dict(zip(target["action"].tolist(), (target["weight"] / WEIGHT_SUM).tolist(), strict=True))
                 assert {action: weights[action] for action in expected} == pytest.approx(expected, abs=1e-4)
+                surprise = sum(
+                    p * (np.log(p) - logit) for p, logit in zip(found.policy, twin.logits, strict=True) if p > 0
+                )
+                assert step["surprise"] == pytest.approx(max(0.0, surprise), abs=2e-3)
+            else:
+                assert step["surprise"] == 0.0
             num_checked += 1
     assert num_checked > 10
 

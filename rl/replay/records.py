@@ -44,6 +44,7 @@ def step_dtype(game: Game) -> np.dtype[np.void]:
     | `is_target` | it was fully searched: the network is trained on this position |
     | `num_targets` | how many rows of `GameRecord.targets` are this step's |
     | `root_value` | the search's value of the position before the move, for the player to move |
+    | `surprise` | KL(policy target, the network's policy before the search) in nats; 0 where it is no target |
     | `reward` | what `Game.step` returned for the move, for the player who moved |
     | `network_id` | the network that was asked |
     | `state` | the state before the move; only where `game.stores_states` |
@@ -54,6 +55,7 @@ def step_dtype(game: Game) -> np.dtype[np.void]:
         ("is_target", np.bool_),
         ("num_targets", np.uint16),
         ("root_value", np.float32),
+        ("surprise", np.float32),
         ("reward", np.float32),
         ("network_id", np.uint32),
     ]

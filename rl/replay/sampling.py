@@ -5,12 +5,16 @@ All compiled code of the replay is in this file: a kernel cached on disk notices
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State, StateArray
 from games.compiled import inlined, njit
 from rl.replay.records import WEIGHT_SUM
-from rl.search.random import random_bits
+from rl.search.random import random_bits, uniform
+
+_COPIES_KEY = 0x636F70696573  # "copies"
 
 
 @njit
@@ -46,6 +50,27 @@ def fill_lambda_returns(steps: StateArray, discount: float, trace_decay: float, 
         if step["is_target"]:
             later = step["root_value"] + trace_decay * (later - step["root_value"])
         returns[ply] = later
+
+
+@njit
+def count_copies(game_number: int, steps: StateArray, surprise_share: float, copies: IndexArray) -> None:
+    """How often each position of one game may be drawn, the average being once: write `copies` [T] int64.
+
+    Policy-surprise weighting (KataGo, "Other methods implemented in KataGo"): of a game's weight, `surprise_share` goes
+    to its targets in proportion to their surprise and the rest to all alike. A weight's fraction becomes a copy or none
+    at random, by the game's number and the ply; positions without a target have none.
+    """
+    num_targets, total = 0, 0.0
+    for step in steps:
+        num_targets += step["is_target"]
+        total += step["surprise"] if step["is_target"] else 0.0
+    key = random_bits(np.uint64(_COPIES_KEY), np.uint64(game_number))
+    for ply in range(len(steps)):
+        copies[ply] = 0
+        if steps[ply]["is_target"]:
+            relative = steps[ply]["surprise"] * num_targets / total if total > 0.0 else 1.0
+            weight = 1.0 + surprise_share * (relative - 1.0)
+            copies[ply] = np.int64(math.floor(weight + uniform(key, np.uint64(ply))))
 
 
 @njit

@@ -12,7 +12,7 @@ from games.base import BoolArray, FloatArray, Game, IndexArray
 from rl.errors import UserError
 from rl.replay.records import GameRecord, step_dtype, target_dtype
 from rl.replay.rows import RowQueue
-from rl.replay.sampling import fill_batch, fill_final, fill_lambda_returns, fill_returns, fill_scores
+from rl.replay.sampling import count_copies, fill_batch, fill_final, fill_lambda_returns, fill_returns, fill_scores
 from rl.search.random import random_bits
 
 _HOLDOUT_KEY = np.uint64(0x686F6C646F7574)  # "holdout"
@@ -35,12 +35,17 @@ class WindowConfig:
     trace_decay: float = 0.95
     """lambda: what the value of a position is learnt from. 1: how its game ended; 0: the search's value of it; between
     them the values of all searches from there to the end have a say, the nearer the more (TD(lambda))."""
+    surprise_share: float = 0.0
+    """Share of the draws that follow how much a search surprised the network, the others taking all positions alike
+    (policy-surprise weighting; KataGo: 0.5)."""
     holdout_fraction: float = 0.02
     """The share of games that are never trained on, to measure the loss with."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.trace_decay <= 1:
             raise UserError("trace_decay is from 0 to 1")
+        if not 0 <= self.surprise_share <= 1:
+            raise UserError("surprise_share is from 0 to 1")
 
     def num_positions(self, total: int) -> int:
         """The size of the window after `total` positions: c * (1 + beta * ((total / c)**alpha - 1) / alpha)."""
@@ -153,7 +158,10 @@ class Window:
         fill_returns(record.steps, self._game.discount, returns)
         lambda_returns = np.zeros_like(returns)
         fill_lambda_returns(record.steps, self._game.discount, self._config.trace_decay, lambda_returns)
-        plies = np.flatnonzero(record.steps["is_target"])
+        copies = np.zeros(len(record.steps), np.int64)
+        share = 0.0 if self.is_held_out(record.game_number) else self._config.surprise_share
+        count_copies(record.game_number, record.steps, share, copies)
+        plies = np.repeat(np.arange(len(copies)), copies)
         positions = np.zeros(len(plies), _POSITION_DTYPE)
         positions["game"], positions["ply"] = self._games.end, plies
         played = (self._games.end, record.game_number, self._steps.end, self._targets.end, len(plies))
@@ -169,7 +177,7 @@ class Window:
         if self._game.stores_states:
             self._states.append(record.steps["state"])
         self._queue_of(record.game_number).append(positions)
-        self.total_positions += len(plies)
+        self.total_positions += int(record.steps["is_target"].sum())
         self.newest_game = max(self.newest_game, record.game_number)
         self._drop_old()
 

@@ -185,6 +185,18 @@ def root_policy(tree: Tree, control: Control, settings: Settings, out: FloatArra
 
 
 @njit
+def policy_surprise(tree: Tree, control: Control, policy: FloatArray) -> float:
+    """KL(policy || the network's priors) in nats: how far `policy` [A], which the search teaches, is from what the
+    network held before it."""
+    surprise = 0.0
+    for slot in range(tree[ROOT]["num_slots"]):
+        share = float(policy[slot])
+        if share > 0.0:
+            surprise += share * (math.log(share) - float(control["root_logits"][slot]))
+    return max(0.0, surprise)
+
+
+@njit
 def best_proven_slot(tree: Tree, n: int) -> int:
     """The slot of a proven node n to play: the shortest win, a draw, or the longest loss."""
     best, best_rank = -1, -math.inf

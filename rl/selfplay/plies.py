@@ -16,7 +16,7 @@ from games.compiled import inlined, njit
 from rl.search.descents import wants_more
 from rl.search.kernels import Settings
 from rl.search.random import below, gumbel, random_bits, uniform
-from rl.search.roots import best_slot, root_policy, root_value
+from rl.search.roots import best_slot, policy_surprise, root_policy, root_value
 from rl.search.tree import ROOT, Control, Tree
 from rl.search.waves import begin, win_at_once
 
@@ -74,6 +74,7 @@ def record_step(place: Any, steps: _Records, action: int, is_target: bool, value
     step["is_target"] = is_target
     step["num_targets"] = 0
     step["root_value"] = value
+    step["surprise"] = 0.0
     step["reward"] = 0.0
     step["network_id"] = network_id
 
@@ -267,6 +268,7 @@ def advance(
         record_step(place, steps[b], action, full, root_value(tree), network_id)
         if full:
             root_policy(tree, control, settings, policies[b, ply])
+            steps[b, ply]["surprise"] = policy_surprise(tree, control, policies[b, ply])
             num_slots = int(tree[ROOT]["num_slots"])
             steps[b, ply]["num_targets"] = num_slots
             for index in range(num_slots):

@@ -51,6 +51,12 @@ TECHNIQUES = {
         ("--selfplay.opening-policy-share", "0.5"), "half of the opening plies from the policy (KataGo)"
     ),
     "decided": Technique(("--selfplay.decided-value", "0.9"), "decided games ended by fast searches (KataGo)"),
+    "surprise": Technique(
+        ("--window.surprise-share", "0.5"), "surprising positions are learnt from more often (KataGo)"
+    ),
+    "soft_targets": Technique(
+        ("--selfplay.search.c-scale", "0.25"), "search values count a quarter in policy targets (Danihelka et al.: 1)"
+    ),
     "playout_cap": Technique(
         (
             *("--selfplay.simulations", "64", "--selfplay.fast-simulations", "12"),
