@@ -57,6 +57,7 @@ def test_numbers_are_in_the_file_and_in_tensorboard(tmp_path: Path) -> None:
         "steps": 1,
         "games": 10,
         "positions": 100,
+        "evaluations": 900,
         "seconds": 1.5,
         "time": first["time"],
         "loss/total": 1.25,
