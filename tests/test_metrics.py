@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 from small_batches import make_batch
 
-from games.board.tic_tac_toe import TicTacToe
+import games
 from rl.errors import UserError
 from rl.learning.learner import Learner, LearnerConfig
 from rl.network.model import NetworkConfig
+from rl.replay.window import Batch
 from rl.train.metrics import EVENTS_NAME, FILE_NAME, NAMES, Averages, Counters, Metrics, read_metrics
 
 
@@ -105,14 +106,22 @@ def test_every_name_has_a_group_and_a_meaning() -> None:
         assert re.fullmatch(r"[a-z]+/[a-z_]*\*?", name) and meaning, name
 
 
-def test_everything_the_learner_measures_can_be_written(tmp_path: Path) -> None:
-    game = TicTacToe()
-    learner = Learner(game, NetworkConfig(blocks=1, channels=8), LearnerConfig(), 0)
+@pytest.mark.parametrize("name", ["tic_tac_toe", "go3"])
+def test_everything_the_learner_measures_can_be_written(tmp_path: Path, name: str) -> None:
+    game = games.make(name)
+    network = NetworkConfig(blocks=1, channels=8, score_heads=game.is_scored)
+    learner = Learner(game, network, LearnerConfig(), 0)
+
+    def batch(seed: int) -> Batch:
+        made = make_batch(game, seed)
+        owners = np.zeros((len(made.ages), *game.observation_shape[1:]), np.float32)
+        return made._replace(ownership=owners, leads=owners[:, 0, 0]) if game.is_scored else made
+
     averages = Averages()
     with Metrics(tmp_path) as metrics:
         for step in range(3):
-            averages.add(learner.train_step(make_batch(game, step)))
-        metrics.write(counters(3), averages.take() | learner.evaluate(make_batch(game, 9)))
+            averages.add(learner.train_step(batch(step)))
+        metrics.write(counters(3), averages.take() | learner.evaluate(batch(9)))
     (line,) = read_metrics(tmp_path / FILE_NAME)
     assert {
         "loss/total",
@@ -121,6 +130,7 @@ def test_everything_the_learner_measures_can_be_written(tmp_path: Path) -> None:
         "holdout/loss/total",
         "learner/learning_rate",
     } <= line.keys()
+    assert game.is_scored == ({"loss/ownership", "holdout/loss/lead"} <= line.keys())
 
 
 # --- resuming -------------------------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ NAMES = {
     "loss/total": "what is minimised: policy + weight * value + weight * squares of logarithms of denominators",
     "loss/policy": "cross-entropy of the policy against the search's",
     "loss/value": "cross-entropy of win, draw, loss against the TD(lambda) return",
+    "loss/ownership": "cross-entropy of whose each cell will be, where the network has score heads",
+    "loss/lead": "Huber's loss of the score's lead, where the network has score heads",
     "policy/entropy": "entropy of the network's policy over legal actions, nats",
     "policy/target_entropy": "entropy of the search's policy, nats: the least that loss/policy can be",
     "policy/kl_to_search": "KL(search || network), nats",
