@@ -60,6 +60,21 @@ def test_only_a_network_with_score_heads_foretells() -> None:
     np.testing.assert_allclose(found.leads, SCORE_UNIT * score.lead.numpy(), rtol=1e-6)
 
 
+def test_new_weights_foretell_otherwise_and_the_network_stays_as_it_was() -> None:
+    game = games.make("go5")
+    first, second = (Network(NetworkShape.of(game), replace(SMALL_NETWORK, score_heads=True)).train() for _ in range(2))
+    observations = np.random.default_rng(0).random((2, *game.observation_shape), np.float32)
+    evaluator = TorchEvaluator(game, first, 2)
+    fresh = TorchEvaluator(game, second, 2)
+    assert evaluator.score_reader is not None and fresh.score_reader is not None
+    before = evaluator.score_reader.read(observations)
+    evaluator.load_weights(second.state_dict(), 1)
+    after, expected = (one.score_reader.read(observations) for one in (evaluator, fresh))
+    assert not np.array_equal(before.leads, after.leads)
+    np.testing.assert_array_equal(after.leads, expected.leads)
+    assert first.training and second.training
+
+
 @pytest.mark.parametrize("player", [0, 1])
 def test_leads_are_the_same_players_before_and_after_his_moves(player: int) -> None:
     game = ToyArea(3)

@@ -155,8 +155,7 @@ class CpuDevice:
 
 
 class TorchEvaluator(HandOver):
-    """Evaluates positions of `game` with a network's weights; the network itself is not changed, and kept only for
-    `score_reader`.
+    """Evaluates positions of `game` with a network's weights; the network itself is neither kept nor changed.
 
     `device` is "cpu" or "cuda" (or "cuda:1"). `num_threads` is for the CPU. With `fixed_batch`, every batch is padded
     to `batch_size`, so that a position's result does not depend, in its last bits, on how many others were asked with
@@ -189,5 +188,10 @@ class TorchEvaluator(HandOver):
         else:
             raise UserError(f"torch has no device {device!r} here that networks are evaluated on: try cpu")
         super().__init__(evaluating, batch_size, network_id)
-        self.score_reader = NetworkScores(network.eval()) if network.config.score_heads and kind == "cpu" else None
-        """Foretells scores with the network that this was made with; None where it has not learnt to."""
+        self.score_reader = NetworkScores(network) if network.config.score_heads else None
+        """Foretells scores with the same weights; None where the network has not learnt to."""
+
+    def load_weights(self, state: Mapping[str, Tensor], network_id: int) -> None:
+        super().load_weights(state, network_id)
+        if self.score_reader is not None:
+            self.score_reader.load(state)

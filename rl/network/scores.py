@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
+
 import torch
+from torch import Tensor
 
 from games.base import FloatArray
 from rl.network.model import SCORE_UNIT, Network
@@ -13,7 +17,12 @@ class NetworkScores:
     """`rl.search.evaluation.ScoreReader` over a network with score heads, in float32 on the CPU."""
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        """`network` itself is neither kept nor changed."""
+        self._network = copy.deepcopy(network).cpu().eval()
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Foretell with other weights, `Network.state_dict()` or an average of some, from now on."""
+        self._network.load_state_dict(state)
 
     def read(self, observations: FloatArray) -> ScoreEstimate:
         """Of `observations` [n, C, H, W] float32."""

@@ -17,9 +17,10 @@ from rl.search.random import random_bits
 
 _HOLDOUT_KEY = np.uint64(0x686F6C646F7574)  # "holdout"
 _GAME_DTYPE = np.dtype([(name, np.int64) for name in ("game", "number", "step", "target", "num_positions")])
-"""A game held: how many were added before it, its number, the `RowQueue.end` of steps and of targets before it."""
+"""A game held: how many were added before it, its number, the `RowQueue.end` of steps and of targets before it, and
+how many rows of `_POSITION_DTYPE` it has."""
 _POSITION_DTYPE = np.dtype([("game", np.int64), ("ply", np.int32)])
-"""A position that can be sampled: "game" as above."""
+"""A position that can be sampled, once for each of its `count_copies`: "game" as above."""
 
 
 @dataclass(frozen=True)

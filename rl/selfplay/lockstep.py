@@ -38,10 +38,10 @@ class SelfplayConfig:
     """Share of the moves that are searched fully (KataGo: 0.25). A Gumbel search teaches with so few simulations that
     every move may as well be a target: docs/training.md has the figures."""
     max_opening_plies: int = 16
-    """Games open with 0 to this many uniformly random plies, short openings more often than long ones."""
+    """Games open with 0 to this many random plies, short openings more often than long ones."""
     opening_policy_share: float = 0.0
-    """Share of the opening's plies that are drawn from the network's policy instead of from the legal moves: openings
-    then stay near the lines that good players meet."""
+    """Share of the opening's plies that are drawn from the network's policy; in the others all legal moves are equally
+    likely. With more of them openings stay nearer to what good players meet."""
     decided_value: float | None = None
     """Once the search's value has been this near to a win or a loss three times in a row, nine moves in ten are
     searched fast and are no targets, to get the game over with (KataGo: from 0.9 on; None: never)."""
