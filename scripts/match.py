@@ -58,6 +58,9 @@ class Command:
     """Openings and everything the players draw at random come from it."""
     simulations: int = 100
     """Simulations a move of players that do not say their own (`rollouts` is then `rollouts:100`)."""
+    average_symmetries: bool = False
+    """Ask networks about each position in all symmetries of the game, and take the mean: as many times slower, and a
+    better bare policy (`keima bench truth` shows by how much)."""
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Threads of a network."""
     engine_seconds: float = 60.0
@@ -121,7 +124,12 @@ def _names(command: Command) -> tuple[str, str]:
 
 def _player(name: str, game: Game, command: Command) -> Player:
     return make_player(
-        name, game, num_simulations=command.simulations, config=command.search, num_threads=command.threads
+        name,
+        game,
+        num_simulations=command.simulations,
+        config=command.search,
+        num_threads=command.threads,
+        average_symmetries=command.average_symmetries,
     )
 
 

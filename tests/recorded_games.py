@@ -8,6 +8,9 @@ import numpy as np
 
 from games.base import Game, HashArray, State
 from rl.replay.records import GameRecord, make_record, step_dtype
+from rl.replay.window import Batch, Window, WindowConfig
+
+NO_HOLDOUT = WindowConfig(holdout_fraction=0.0, trace_decay=0.0)
 
 
 def replayed(game: Game, actions: Sequence[int], *, first_player: int = 0) -> tuple[State, HashArray]:
@@ -55,3 +58,14 @@ def played(game: Game, actions: Sequence[int], game_number: int = 0) -> GameReco
         step["reward"], _ = game.step(state, action, np.zeros(0, np.uint64))
         policies.append((np.array([action]), np.ones(1, np.float32)))
     return make_record(game, game_number, steps, policies)
+
+
+def window_of(game: Game, numbers: range, config: WindowConfig = NO_HOLDOUT) -> Window:
+    window = Window(game, config)
+    window.add_all(random_game(game, number) for number in numbers)
+    return window
+
+
+def origins(batch: Batch) -> list[tuple[int, int]]:
+    """(game number, ply) of each row, which `random_game` hides in root_value."""
+    return [(int(value), round(value % 1 * 256)) for value in batch.lambda_returns.astype(float)]

@@ -22,8 +22,10 @@ def make_batch(game: Game, seed: int, size: int = 16) -> Batch:
     weights = np.where(legal, random.random((size, game.num_actions)) + 0.1, 0)
     outcome = np.eye(3, dtype=np.float32)[2 * observations[:, 0, 0, 0].astype(int)]
     policy = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
-    ages = np.zeros(size, np.int64)
-    return Batch(observations, legal, policy, outcome, outcome[:, 0] - outcome[:, 2], ages)
+    replies = random.permutation(policy)
+    replies[0] = 0
+    returns, ages = outcome[:, 0] - outcome[:, 2], np.zeros(size, np.int64)
+    return Batch(observations, legal, policy, outcome, returns, replies, 0.5 * returns, ages)
 
 
 def make_learner(game: Game | None = None, seed: int = 1, **settings: object) -> Learner:

@@ -60,7 +60,7 @@ def test_what_scores_cost_by_hand() -> None:
     cells[1, 0, 0] = 1.0
     prediction = ScorePrediction(logits, torch.tensor([0.2, 2.0]))
     none = torch.zeros(0)
-    inputs = Inputs(none, none, none, none, none, mask, cells, torch.tensor([8.0, 0.0]))
+    inputs = Inputs(none, none, none, none, none, none, none, mask, cells, torch.tensor([8.0, 0.0]))
 
     def cost(logit: float, share: float) -> float:
         own = 1 / (1 + math.exp(-logit))
@@ -76,6 +76,55 @@ def test_what_scores_cost_by_hand() -> None:
         inputs._replace(mask=None, ownership=cells[:1], leads=torch.zeros(1)),
     )
     assert float(whole) == pytest.approx(first)
+
+
+def test_what_training_alone_asks_for_by_hand() -> None:
+    """Against loops over the network's own answers, in float64; each loss counts with its weight."""
+    game = TicTacToe()
+    weights = {"soft_policy_loss_weight": 0.5, "reply_loss_weight": 0.3, "short_value_loss_weight": 0.2}
+    config = LearnerConfig(precision="float32", partition_loss_weight=0.0, **weights)
+    heads = replace(SMALL_NETWORK, soft_policy_head=True, reply_head=True, short_value_head=True)
+    learner = Learner(game, heads, config, 1)
+    learner._symmetries = learner._symmetries[:1]
+    batch = make_batch(game, 0)
+    measured = learner.evaluate(batch)
+    with torch.inference_mode():
+        asked = learner.ema_network(torch.from_numpy(batch.observations)).auxiliary
+    assert asked.soft_policy_logits is not None and asked.reply_logits is not None and asked.short_value is not None
+    soft_policy = reply = short_value = 0.0
+    for row in range(16):
+        legal = np.flatnonzero(batch.legal[row])
+        exponentials = np.exp(asked.soft_policy_logits[row].double().numpy()[legal])
+        target = np.sqrt(np.sqrt(batch.policy[row, legal].astype(float)))
+        soft_policy -= float((target / target.sum() * np.log(exponentials / exponentials.sum())).sum()) / 16
+        exponentials = np.exp(asked.reply_logits[row].double().numpy())
+        reply -= float((batch.replies[row] * np.log(exponentials / exponentials.sum())).sum()) / 16
+        short_value += (float(asked.short_value[row]) - float(batch.short_returns[row])) ** 2 / 16
+    assert measured["holdout/loss/soft_policy"] == pytest.approx(soft_policy, abs=1e-5)
+    assert measured["holdout/loss/reply"] == pytest.approx(reply, abs=1e-5)
+    assert measured["holdout/loss/short_value"] == pytest.approx(short_value, abs=1e-5)
+    played = measured["holdout/loss/policy"] + measured["holdout/loss/value"]
+    total = played + 0.5 * soft_policy + 0.3 * reply + 0.2 * short_value
+    assert measured["holdout/loss/total"] == pytest.approx(total, abs=1e-5)
+
+
+@pytest.mark.parametrize("head", ["soft_policy", "reply", "short_value"])
+def test_each_head_of_training_alone_learns_and_teaches_the_tower(head: str) -> None:
+    others = {"value_loss_weight": 0.0, "partition_loss_weight": 0.0}
+    config = LearnerConfig(warmup_steps=2, learning_rate=1e-2, ema_decay=0.9, precision="float32", **others)
+    learner = Learner(TicTacToe(), replace(SMALL_NETWORK, **{f"{head}_head": True}), config, 1)
+    learner._symmetries = learner._symmetries[:1]
+    batch = make_batch(TicTacToe(), 0)
+    batch = batch._replace(policy=batch.legal / batch.legal.sum(1, keepdims=True, dtype=np.float32))
+    first = learner.evaluate(batch)[f"holdout/loss/{head}"]
+    before = learner.ema_state_dict()["stem.convolution.weight"]
+    for _ in range(200):
+        learner.train_step(batch)
+    floor = {"soft_policy": float(np.log(batch.legal.sum(1)).mean()), "short_value": 0.0}
+    entropy = -np.where(batch.replies > 0, batch.replies * np.log(np.maximum(batch.replies, 1e-9)), 0).sum(1).mean()
+    last = learner.evaluate(batch)[f"holdout/loss/{head}"]
+    assert last - floor.get(head, float(entropy)) < 0.2 * (first - floor.get(head, float(entropy))) + 1e-3
+    assert not torch.equal(learner.ema_state_dict()["stem.convolution.weight"], before)
 
 
 def test_score_heads_learn_who_will_own_what() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recorded_games import random_game, replayed
+from recorded_games import NO_HOLDOUT, random_game, replayed
 from tiny_runs import TINY
 
 import games
@@ -18,7 +18,7 @@ from rl.network.agent_file import load_agent
 from rl.replay.chunks import scan
 from rl.replay.mixed_window import MixedWindow
 from rl.replay.mixture import Mixture
-from rl.replay.window import Window, WindowConfig
+from rl.replay.window import Window
 from rl.train.config import LimitsConfig
 from rl.train.loop import train
 from scripts.cli import main
@@ -26,7 +26,6 @@ from scripts.cli import main
 GO3, GO5 = games.make("go3"), games.make("go5")
 GO = Mixture.mostly(GO5, [GO3], 0.4)
 HEX = Mixture.mostly(games.make("hex4"), [games.make("hex3")], 0.5)
-NO_HOLDOUT = WindowConfig(holdout_fraction=0.0, trace_decay=0.0)
 
 
 def test_games_are_drawn_by_their_shares() -> None:

@@ -15,6 +15,7 @@ from rl.errors import UserError
 from rl.search.driver import Search, SearchConfig
 from rl.search.evaluation import Evaluator, UniformEvaluator
 from rl.search.rollouts import RolloutSearch, choose_random, flatten_histories
+from rl.search.symmetries import AveragedEvaluator
 from rl.search.tree import node_dtype
 
 Stop = Callable[[], bool]
@@ -174,10 +175,17 @@ def shipped_agent(game: Game) -> Path:
 
 
 def make_player(
-    text: str, game: Game, *, num_simulations: int = 100, config: SearchConfig | None = None, num_threads: int = 1
+    text: str,
+    game: Game,
+    *,
+    num_simulations: int = 100,
+    config: SearchConfig | None = None,
+    num_threads: int = 1,
+    average_symmetries: bool = False,
 ) -> Player:
     """The player that `text` names for `game`, see `PLAYER_HELP`; `num_simulations` where it leaves them out.
 
+    With `average_symmetries`, an agent's network is asked about each position in all symmetries of the game.
     Raises UserError, in one line, on an unknown player, a missing or damaged agent file, or another game's agent.
     """
     spec = parse_spec(text)
@@ -192,5 +200,7 @@ def make_player(
     from rl.network.evaluator import TorchEvaluator
 
     path = shipped_agent(game) if spec.kind == "shipped" else Path(spec.kind)
-    evaluator = TorchEvaluator(game, load_agent(path, game), _ROWS, num_threads=num_threads)
+    evaluator: Evaluator = TorchEvaluator(game, load_agent(path, game), _ROWS, num_threads=num_threads)
+    if average_symmetries:
+        evaluator = AveragedEvaluator(game, evaluator)
     return AgentPlayer(game, evaluator, simulations, config, name=f"{spec.kind}:{simulations}")

@@ -35,6 +35,9 @@ _NOT_NEGATIVE = (
     "ownership_loss_weight",
     "lead_loss_weight",
     "partition_loss_weight",
+    "soft_policy_loss_weight",
+    "reply_loss_weight",
+    "short_value_loss_weight",
 )
 
 
@@ -63,6 +66,13 @@ class LearnerConfig:
     partition_loss_weight: float = 1e-3
     """Weight of the squared logarithms of the softmaxes' denominators, which holds the logits in place (z-loss; PaLM:
     1e-4)."""
+    soft_policy_loss_weight: float = 8.0
+    """Weight of the soft policy's loss, where the network has that head (KataGo: 8; a softer target has gentler
+    gradients)."""
+    reply_loss_weight: float = 0.15
+    """Weight of the loss of the predicted reply, where the network has that head (KataGo: 0.15)."""
+    short_value_loss_weight: float = 0.5
+    """Weight of the short-horizon value's squared error, where the network has that head."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """What convolutions compute in; weights stay float32. `auto`: bfloat16 where the machine multiplies it itself."""
 
@@ -240,6 +250,8 @@ class Learner:
             moved(batch.policy),
             outcome,
             value_target,
+            moved(batch.replies),
+            moved(batch.short_returns),
             None if batch.mask is None else moved(batch.mask),
             None if batch.ownership is None else moved(batch.ownership),
             None if batch.leads is None else moved(batch.leads),
@@ -260,6 +272,7 @@ class Learner:
                 ownership=None if inputs.ownership is None else turned(inputs.ownership),
                 legal=inputs.legal[:, origins],
                 policy=inputs.policy[:, origins],
+                replies=inputs.replies[:, origins],
             )
 
     def _losses(self, network: Network, inputs: Inputs) -> Losses:
@@ -271,6 +284,9 @@ class Learner:
             self.config.ownership_loss_weight,
             self.config.lead_loss_weight,
             self.config.partition_loss_weight,
+            self.config.soft_policy_loss_weight,
+            self.config.reply_loss_weight,
+            self.config.short_value_loss_weight,
         )
         return losses_of(output, inputs, self._head, weights)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from games.base import BoolArray, FloatArray
-from rl.network.model import SCORE_UNIT, CategoricalHead, NetworkOutput, ScorePrediction
+from rl.network.model import SCORE_UNIT, AuxiliaryPrediction, CategoricalHead, NetworkOutput, ScorePrediction
 
 CALIBRATION_BINS = 10
 
@@ -40,6 +40,15 @@ class TrainingBatch(Protocol):
         """[n] float32: what the value is learnt from, for the player to move; cut to [-1, 1]."""
 
     @property
+    def replies(self) -> FloatArray:
+        """[n, num_actions] float32: the search's policy at the next ply, as its player to move names the actions; all 0
+        where there is none."""
+
+    @property
+    def short_returns(self) -> FloatArray:
+        """[n] float32: what the searches of the next few plies held of the position, for the player to move."""
+
+    @property
     def mask(self) -> FloatArray | None:
         """[n, 1, H, W] float32: 1 on the board, 0 beside it; None where every board fills the canvas."""
 
@@ -59,6 +68,8 @@ class Inputs(NamedTuple):
     policy: Tensor  # [n, num_actions]
     outcome: Tensor  # [n, 3]
     value_target: Tensor  # [n, 3]
+    replies: Tensor  # [n, num_actions]
+    short_returns: Tensor  # [n]
     mask: Tensor | None  # [n, 1, H, W]
     ownership: Tensor | None  # [n, H, W]; this and the next: None where games are not scored
     leads: Tensor | None  # [n]
@@ -71,6 +82,9 @@ class LossWeights(NamedTuple):
     ownership: float
     lead: float
     partition: float
+    soft_policy: float
+    reply: float
+    short_value: float
 
 
 class Losses(NamedTuple):
@@ -106,9 +120,34 @@ def score_losses(prediction: ScorePrediction, inputs: Inputs) -> tuple[Tensor, T
     return ownership_loss, lead_loss
 
 
+def softened(policy: Tensor) -> Tensor:
+    """`policy` [n, num_actions] to the power of 1/4, summing to 1 again: moves that the best one drowns come up
+    (KataGoMethods, "Auxiliary soft policy target")."""
+    powers = policy**0.25
+    return powers / powers.sum(-1, keepdim=True)
+
+
+def auxiliary_losses(
+    prediction: AuxiliaryPrediction, inputs: Inputs, head: CategoricalHead, weights: LossWeights
+) -> dict[str, tuple[Tensor, float]]:
+    """(loss, weight) by metric name, each loss the mean over the batch, of what training alone asks for."""
+    found: dict[str, tuple[Tensor, float]] = {}
+    if prediction.soft_policy_logits is not None:
+        log_soft = head.log_prob(prediction.soft_policy_logits, inputs.legal)
+        found["loss/soft_policy"] = -(softened(inputs.policy) * log_soft).sum(-1).mean(), weights.soft_policy
+    if prediction.reply_logits is not None:
+        # What will be legal is not known here, so that the softmax is over all actions.
+        log_reply = prediction.reply_logits.float().log_softmax(-1)
+        found["loss/reply"] = -(inputs.replies * log_reply).sum(-1).mean(), weights.reply
+    if prediction.short_value is not None:
+        errors = prediction.short_value.float() - inputs.short_returns
+        found["loss/short_value"] = errors.square().mean(), weights.short_value
+    return found
+
+
 def losses_of(output: NetworkOutput, inputs: Inputs, head: CategoricalHead, weights: LossWeights) -> Losses:
     """Cross-entropies of a network's answer to a batch: policy against the search's, value against `value_target`; and
-    those of `score_losses` where the network predicts scores."""
+    those of `score_losses` and `auxiliary_losses` where the network has such heads."""
     log_priors = head.log_prob(output.policy_logits.float(), inputs.legal)  # [n, num_actions]
     log_values = torch.log_softmax(output.value_logits.float(), dim=1)  # [n, 3]
     policy_loss = -(inputs.policy * log_priors).sum(-1).mean()
@@ -119,11 +158,13 @@ def losses_of(output: NetworkOutput, inputs: Inputs, head: CategoricalHead, weig
     # the z-loss of PaLM (Chowdhery et al. 2022, 2204.02311, section 5).
     partition_loss = log_partition.square().mean() + value_log_partition.square().mean()
     total = policy_loss + weights.value * value_loss + weights.partition * partition_loss
-    score_scalars = {}
+    extra = auxiliary_losses(output.auxiliary, inputs, head, weights)
     if output.score is not None:
         ownership_loss, lead_loss = score_losses(output.score, inputs)
-        total = total + weights.ownership * ownership_loss + weights.lead * lead_loss
-        score_scalars = {"loss/ownership": ownership_loss.detach(), "loss/lead": lead_loss.detach()}
+        extra["loss/ownership"] = ownership_loss, weights.ownership
+        extra["loss/lead"] = lead_loss, weights.lead
+    for loss, weight in extra.values():
+        total = total + weight * loss
     with torch.no_grad():
         priors, values = log_priors.exp() * inputs.legal, log_values.exp()
         wins_and_half_draws = values.new_tensor([1.0, 0.5, 0.0])
@@ -138,7 +179,7 @@ def losses_of(output: NetworkOutput, inputs: Inputs, head: CategoricalHead, weig
             "policy/log_partition": log_partition.abs().mean(),
             "policy/accuracy": (priors.argmax(1) == inputs.policy.argmax(1)).float().mean(),
             "value/accuracy": (values.argmax(1) == inputs.outcome.argmax(1)).float().mean(),
-            **score_scalars,
+            **{name: loss.detach() for name, (loss, _) in extra.items()},
         }
         scores = torch.stack((values @ wins_and_half_draws, inputs.outcome @ wins_and_half_draws))
     return Losses(total, scalars, scores)

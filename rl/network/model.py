@@ -53,10 +53,16 @@ class NetworkConfig:
     score_heads: bool = False
     """Whether it also predicts who will own each cell and by how much: for games that are scored (KataGo, Wu 2019,
     section 4.1: they tell which parts of the board the outcome came from)."""
+    soft_policy_head: bool = False
+    """Whether a second policy learns the search's policy ** (1/4), for what the best move drowns (KataGoMethods)."""
+    reply_head: bool = False
+    """Whether it also predicts the search's policy at the next ply (the opponent's reply; Wu 2019, section 3.4)."""
+    short_value_head: bool = False
+    """Whether it also predicts what the searches of the next few plies will hold of the position (KataGoMethods)."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if name != "score_heads" and value < 1:
+            if not name.endswith(("score_heads", "_head")) and value < 1:
                 raise UserError(f"the network's {name} is {value}; it must be at least 1")
 
     def pools(self, block: int) -> bool:
@@ -109,6 +115,17 @@ class ScorePrediction(NamedTuple):
     """[n]: by how many times SCORE_UNIT points it will lead, komi counted."""
 
 
+class AuxiliaryPrediction(NamedTuple):
+    """What n positions are asked in training alone, to teach the tower. None: there is no such head."""
+
+    soft_policy_logits: Tensor | None
+    """[n, num_actions], illegal actions not masked."""
+    reply_logits: Tensor | None
+    """[n, num_actions] of the next ply's actions, as its player to move names them."""
+    short_value: Tensor | None
+    """[n] in [-1, 1], for the player to move."""
+
+
 class NetworkOutput(NamedTuple):
     """What the network says of n positions."""
 
@@ -118,6 +135,7 @@ class NetworkOutput(NamedTuple):
     """[n, 3] of win, draw, loss for the player to move."""
     score: ScorePrediction | None = None
     """None without score heads."""
+    auxiliary: AuxiliaryPrediction = AuxiliaryPrediction(None, None, None)
 
 
 def value_of(value_logits: Tensor) -> Tensor:
@@ -223,6 +241,29 @@ class ResidualBlock(nn.Module):
         return rectified
 
 
+class ActionHead(nn.Module):
+    """One more policy: logits of all actions, read from the features that the network's own policy is read from."""
+
+    def __init__(self, shape: NetworkShape, config: NetworkConfig) -> None:
+        super().__init__()
+        extras = shape.num_extra_actions
+        self.planes = nn.Linear(config.policy_channels, shape.num_policy_planes)
+        self.extras = nn.Linear(config.value_hidden, extras) if extras else None
+
+    def forward(self, policy: Tensor, hidden: Tensor, action_index: Tensor) -> Tensor:
+        return _action_logits(self.planes, self.extras, policy, hidden, action_index)
+
+
+def _action_logits(
+    planes: nn.Linear, extras: nn.Linear | None, policy: Tensor, hidden: Tensor, action_index: Tensor
+) -> Tensor:
+    """[n, num_actions] of `policy` [n, policy_channels, H, W] and, for extra actions, `hidden` [n, value_hidden]."""
+    logits: Tensor = planes(policy.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).flatten(1)
+    if extras is not None:
+        logits = torch.cat((logits, extras(hidden)), 1)
+    return logits.index_select(1, action_index)
+
+
 class Network(nn.Module):
     """Observations in, policy and value logits out. Rows see each other only through batch norm in training."""
 
@@ -242,6 +283,9 @@ class Network(nn.Module):
         self.extra_actions = nn.Linear(config.value_hidden, extras) if extras else None
         self.ownership = nn.Linear(config.value_channels, 1) if config.score_heads else None
         self.lead = nn.Linear(config.value_hidden, 1) if config.score_heads else None
+        self.soft_policy = ActionHead(shape, config) if config.soft_policy_head else None
+        self.reply = ActionHead(shape, config) if config.reply_head else None
+        self.short_value = nn.Linear(config.value_hidden, 1) if config.short_value_head else None
         for layer in (self.policy_planes, self.outcomes):
             nn.init.normal_(layer.weight, std=0.01)  # starts near a uniform policy and a value of 0
             nn.init.zeros_(layer.bias)
@@ -268,15 +312,18 @@ class Network(nn.Module):
         )
         hidden = functional.relu(hidden)
         policy = functional.relu(head[:, : self.config.policy_channels] + policy_bias[:, :, None, None])
-        policy_logits = self.policy_planes(policy.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).flatten(1)
-        if self.extra_actions is not None:
-            policy_logits = torch.cat((policy_logits, self.extra_actions(hidden)), 1)
         assert isinstance(self.action_index, Tensor)
+        policy_logits = _action_logits(self.policy_planes, self.extra_actions, policy, hidden, self.action_index)
+        auxiliary = AuxiliaryPrediction(
+            None if self.soft_policy is None else self.soft_policy(policy, hidden, self.action_index),
+            None if self.reply is None else self.reply(policy, hidden, self.action_index),
+            None if self.short_value is None else torch.tanh(self.short_value(hidden)[:, 0]),
+        )
         score = None
         if self.ownership is not None and self.lead is not None:
             owned = self.ownership(head[:, self.config.policy_channels :].permute(0, 2, 3, 1))
             score = ScorePrediction(owned[:, :, :, 0], self.lead(hidden)[:, 0])
-        return NetworkOutput(policy_logits.index_select(1, self.action_index), self.outcomes(hidden), score)
+        return NetworkOutput(policy_logits, self.outcomes(hidden), score, auxiliary)
 
 
 class CategoricalHead:

@@ -97,6 +97,7 @@ def fill_batch(
     targets: StateArray,
     returns: FloatArray,
     lambda_returns: FloatArray,
+    short_returns: FloatArray,
     states: StateArray,
     cells: IndexArray,
     actions: IndexArray,
@@ -105,15 +106,18 @@ def fill_batch(
     policy: FloatArray,
     outcome: FloatArray,
     sampled_returns: FloatArray,
+    replies: FloatArray,
+    sampled_short_returns: FloatArray,
     ages: IndexArray,
 ) -> None:
     """Draw n positions uniformly, with replacement, and rebuild each under a random symmetry.
 
-    `positions` [P], `games` [G], `steps`, `returns` and `lambda_returns` [M], `targets` [K] and `states` [M] (of games
-    that store states, else empty) are the rows of a `Window`; `cells` [S, H*W] and `actions` [S, num_actions] its S
-    symmetries. Written: `observations` [n, C, H, W], `legal` and `policy` [n, num_actions], `outcome` [n, 3],
-    `sampled_returns` and `ages` [n]. Where these are of a larger board, `actions` name its actions, and what is not of
-    this board stays as it was. The draw is a function of `key`, row and P alone.
+    `positions` [P], `games` [G], `steps`, `returns`, `lambda_returns` and `short_returns` [M], `targets` [K] and
+    `states` [M] (of games that store states, else empty) are the rows of a `Window`; `cells` [S, H*W] and `actions`
+    [S, num_actions] its S symmetries. Written: `observations` [n, C, H, W], `legal`, `policy` and `replies`
+    [n, num_actions], `outcome` [n, 3], `sampled_returns`, `sampled_short_returns` and `ages` [n]. Where these are of a
+    larger board, `actions` name its actions, and what is not of this board stays as it was. The draw is a function of
+    `key`, row and P alone.
     """
     state = np.zeros(1, states.dtype)
     planes = np.zeros(game.observation_shape, np.float32)
@@ -122,7 +126,8 @@ def fill_batch(
     for row in range(len(observations)):
         position = positions[_drawn(key, 2 * row, len(positions))]
         side = _drawn(key, 2 * row + 1, len(cells))
-        played = games[position["game"] - games[0]["game"]]
+        index = position["game"] - games[0]["game"]
+        played = games[index]
         ply = position["ply"]
         first_step = played["step"] - games[0]["step"]
         first_target = played["target"] - games[0]["target"]
@@ -136,10 +141,15 @@ def fill_batch(
         _write_planes(planes, cells[side], observations[row])
         for action in range(len(mask)):
             legal[row, actions[side, action]] = mask[action]
-        for target in targets[first_target : first_target + step["num_targets"]]:
-            policy[row, actions[side, target["action"]]] = target["weight"] / float(WEIGHT_SUM)
+        next_target = first_target + step["num_targets"]
+        _write_policy(targets[first_target:next_target], actions[side], policy[row])
+        end = games[index + 1]["step"] - games[0]["step"] if index + 1 < len(games) else len(steps)
+        if first_step + ply + 1 < end:
+            following = next_target + steps[first_step + ply + 1]["num_targets"]
+            _write_policy(targets[next_target:following], actions[side], replies[row])
         _write_outcome(returns[first_step + ply], outcome[row])
         sampled_returns[row] = lambda_returns[first_step + ply]
+        sampled_short_returns[row] = short_returns[first_step + ply]
         ages[row] = newest_game - played["number"]
 
 
@@ -205,6 +215,13 @@ def _write_planes(planes: FloatArray, cells: IndexArray, observation: FloatArray
         for cell in range(len(cells)):
             source = cells[cell]
             observation[plane, cell // width, cell % width] = planes[plane, source // width, source % width]
+
+
+@inlined
+def _write_policy(targets: StateArray, actions: IndexArray, policy: FloatArray) -> None:
+    """Write one step's targets into `policy` [num_actions], each action as `actions` [num_actions] names it."""
+    for target in targets:
+        policy[actions[target["action"]]] = target["weight"] / float(WEIGHT_SUM)
 
 
 @inlined

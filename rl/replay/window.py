@@ -19,6 +19,8 @@ _HOLDOUT_KEY = np.uint64(0x686F6C646F7574)  # "holdout"
 _GAME_DTYPE = np.dtype([(name, np.int64) for name in ("game", "number", "step", "target", "num_positions")])
 """A game held: how many were added before it, its number, the `RowQueue.end` of steps and of targets before it, and
 how many rows of `_POSITION_DTYPE` it has."""
+_SHORT_TRACE_DECAY = 0.8
+"""lambda of `Batch.short_returns`: a horizon of 1 / (1 - lambda), five plies (KataGo has horizons from 6 to 50)."""
 _POSITION_DTYPE = np.dtype([("game", np.int64), ("ply", np.int32)])
 """A position that can be sampled, once for each of its `count_copies`: "game" as above."""
 
@@ -70,6 +72,11 @@ class Batch(NamedTuple):
     lambda_returns: FloatArray
     """[n] float32: the TD(lambda) return for the player to move: how the game ended, mixed with the search's values on
     the way there."""
+    replies: FloatArray
+    """[n, num_actions] float32: the search's policy at the next ply, for its own player to move; all 0 where the game
+    ended or the next position has no target."""
+    short_returns: FloatArray
+    """[n] float32: as `lambda_returns`, but of the next few plies."""
     ages: IndexArray
     """[n] int64: by how many game numbers the newest game in the window is ahead of the sampled one."""
     mask: FloatArray | None = None
@@ -89,6 +96,8 @@ class Batch(NamedTuple):
             np.zeros((batch_size, canvas.num_actions), np.bool_),
             np.zeros((batch_size, canvas.num_actions), np.float32),
             np.zeros((batch_size, 3), np.float32),
+            np.zeros(batch_size, np.float32),
+            np.zeros((batch_size, canvas.num_actions), np.float32),
             np.zeros(batch_size, np.float32),
             np.zeros(batch_size, np.int64),
             np.zeros((batch_size, 1, height, width), np.float32) if masked else None,
@@ -118,6 +127,7 @@ class Window:
         self._steps = RowQueue(step_dtype(game))
         self._returns = RowQueue(np.float32)
         self._lambda_returns = RowQueue(np.float32)
+        self._short_returns = RowQueue(np.float32)
         self._targets = RowQueue(target_dtype(game))
         self._states = RowQueue(game.state_dtype)
         num_cells = game.observation_shape[1] * game.observation_shape[2]
@@ -157,8 +167,9 @@ class Window:
         """Add a game behind all others, and drop the oldest ones that the window no longer needs."""
         returns = np.zeros(len(record.steps), np.float32)
         fill_returns(record.steps, self._game.discount, returns)
-        lambda_returns = np.zeros_like(returns)
+        lambda_returns, short_returns = np.zeros_like(returns), np.zeros_like(returns)
         fill_lambda_returns(record.steps, self._game.discount, self._config.trace_decay, lambda_returns)
+        fill_lambda_returns(record.steps, self._game.discount, _SHORT_TRACE_DECAY, short_returns)
         copies = np.zeros(len(record.steps), np.int64)
         share = 0.0 if self.is_held_out(record.game_number) else self._config.surprise_share
         count_copies(record.game_number, record.steps, share, copies)
@@ -170,6 +181,7 @@ class Window:
         self._steps.append(record.steps)
         self._returns.append(returns)
         self._lambda_returns.append(lambda_returns)
+        self._short_returns.append(short_returns)
         self._targets.append(record.targets)
         if self._game.is_scored:
             final = np.zeros(1, self._finals.rows.dtype)
@@ -221,10 +233,11 @@ class Window:
             self._targets.rows,
             self._returns.rows,
             self._lambda_returns.rows,
+            self._short_returns.rows,
             self._states.rows,
             self._cells,
             self._actions,
-            *batch[:6],
+            *batch[:8],
         )
         if batch.ownership is not None and batch.leads is not None:
             fill_scores(
@@ -254,6 +267,7 @@ class Window:
             self._steps.drop(num_steps)
             self._returns.drop(num_steps)
             self._lambda_returns.drop(num_steps)
+            self._short_returns.drop(num_steps)
             if self._game.stores_states:
                 self._states.drop(num_steps)
             self._targets.drop(int(following["target"] - oldest["target"]))

@@ -64,6 +64,13 @@ TECHNIQUES = {
         ),
         "playout-cap randomisation: one move in four is a target (Wu 2019, section 3.1)",
     ),
+    "soft_policy": Technique(
+        ("--network.soft-policy-head",), "a second policy learns softer targets (KataGoMethods, auxiliary soft policy)"
+    ),
+    "reply": Technique(("--network.reply-head",), "the opponent's reply is learnt too (Wu 2019, section 3.4)"),
+    "short_value": Technique(
+        ("--network.short-value-head",), "the value a few plies on is learnt too (KataGoMethods, short-term value)"
+    ),
     "score_heads": Technique(("--network.score-heads",), "ownership and lead are learnt too (Wu 2019, section 4.1)"),
 }
 

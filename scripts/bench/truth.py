@@ -56,11 +56,13 @@ def measure(command: TruthBench) -> Report:
     if path is None:
         notes.append(f"no agent ships for {game.name}: give one with --agent")
     else:
-        for num_simulations, name, goal in (
-            (1, "bare policy", _POLICY_GOAL),
-            (command.simulations, f"{command.simulations} simulations", _SEARCH_GOAL),
+        for num_simulations, averaged, name, goal in (
+            (1, False, "bare policy", _POLICY_GOAL),
+            (1, True, "bare policy, averaged over symmetries", None),
+            (command.simulations, False, f"{command.simulations} simulations", _SEARCH_GOAL),
         ):
-            found = accuracy(game, positions, make_player(str(path), game, num_simulations=num_simulations))
+            player = make_player(str(path), game, num_simulations=num_simulations, average_symmetries=averaged)
+            found = accuracy(game, positions, player)
             figures.append(Figure(name, "share kept", (found.share,), goal=goal))
             notes.append(f"{name}: {_interval(found)}")
     settings = {"game": game.name, "agent": path.name if path else "none", "positions": len(positions)}
