@@ -150,6 +150,14 @@ def test_a_game_is_the_same_whoever_plays_it(root: str) -> None:
     assert encoded(backwards) == expected
 
 
+@pytest.mark.parametrize(("progress", "simulations"), [(0.0, 2), (0.5, 6), (1.0, 10)])
+def test_searches_grow_as_the_run_goes_on(progress: float, simulations: int) -> None:
+    growing = Selfplay(CONNECT_FOUR, config(first_simulations=2), SEED)
+    growing.set_progress(progress)
+    games = finish(growing, HashedEvaluator(CONNECT_FOUR, 4, 7), range(6))
+    assert encoded(games) == encoded(play(CONNECT_FOUR, config(simulations=simulations), range(6)))
+
+
 def test_games_differ_by_number_and_seed() -> None:
     records = [
         record

@@ -32,6 +32,9 @@ class SelfplayConfig:
     """Games in lock-step in one process; the rows of a network batch."""
     simulations: int = 20
     """Network evaluations of a full search, whose move becomes a training target."""
+    first_simulations: int | None = None
+    """Network evaluations of a full search when a run begins; from there they grow linearly to `simulations` at its end
+    (progressive simulation; Wu et al. 2023, arXiv 2310.11305). None: `simulations` all the time."""
     fast_simulations: int = 8
     """Network evaluations of a fast search, which only moves the game on."""
     full_search_fraction: float = 1.0
@@ -53,6 +56,8 @@ class SelfplayConfig:
     def __post_init__(self) -> None:
         if min(self.games_per_worker, self.simulations, self.fast_simulations) < 1:
             raise UserError("games_per_worker, simulations and fast_simulations are at least 1")
+        if self.first_simulations is not None and not 1 <= self.first_simulations <= self.simulations:
+            raise UserError("first_simulations is at least 1 and at most simulations")
         if not 0 < self.full_search_fraction <= 1:
             raise UserError("full_search_fraction is above 0 and at most 1")
         if not 0 <= self.opening_policy_share <= 1:
@@ -89,9 +94,16 @@ class Selfplay:
         self._on_board = np.ones(game.num_actions, np.bool_)
         if game.num_policy_planes > 0:
             self._on_board = game.action_cells()[:, 0] >= 0
+        self.set_progress(0.0)
         self._network_id = -1
         self._counts: dict[str, float] = {}
         self.take_counts()
+
+    def set_progress(self, fraction: float) -> None:
+        """Say how much of the run is done, 0 to 1: searches that begin from now on are as large as that asks for."""
+        last = self.config.simulations
+        first = self.config.first_simulations or last
+        self._budgets = self._budgets._replace(simulations=round(first + fraction * (last - first)))
 
     @property
     def num_active(self) -> int:

@@ -74,4 +74,4 @@ class Overlapped:
         step = self._run.publish()
         if step != self._published:
             self._published = step
-            self._pool.use_network(self._run.directory.network(step), step)
+            self._pool.use_network(self._run.directory.network(step), step, self._run.progress)

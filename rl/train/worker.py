@@ -36,6 +36,8 @@ class UseNetwork(NamedTuple):
 
     path: Path
     network_id: int
+    progress: float
+    """How much of the run is done, 0 to 1."""
 
 
 class Numbers(NamedTuple):
@@ -128,6 +130,7 @@ class _Table:
         return self.selfplay.wave(self._evaluator, self._next_number)
 
     def use(self, message: UseNetwork) -> None:
+        self.selfplay.set_progress(message.progress)
         network = load_agent(message.path, self._game)
         if self._evaluator is None:
             # A GPU evaluates one half of the games while the other half is searched.

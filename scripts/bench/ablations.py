@@ -71,6 +71,10 @@ TECHNIQUES = {
     "short_value": Technique(
         ("--network.short-value-head",), "the value a few plies on is learnt too (KataGoMethods, short-term value)"
     ),
+    "progressive": Technique(
+        ("--selfplay.first-simulations", "4", "--selfplay.simulations", "36"),
+        "searches grow from 4 to 36 simulations, 20 in the mean (progressive simulation, Wu et al. 2023)",
+    ),
     "score_heads": Technique(("--network.score-heads",), "ownership and lead are learnt too (Wu 2019, section 4.1)"),
 }
 
