@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 from games.base import Game
+from rl.learning.learner import LearnerConfig
 from rl.network.model import NetworkConfig
 from rl.replay.window import WindowConfig
 from rl.selfplay.lockstep import SelfplayConfig
 from rl.train.config import EvaluationConfig, LimitsConfig, TrainConfig
 
-Budget = Literal["quick", "laptop"]
+Budget = Literal["quick", "laptop", "gpu"]
 BUDGETS: tuple[Budget, ...] = get_args(Budget)
 
 SMALL, MEDIUM = 100, 1000
@@ -20,38 +22,66 @@ SMALL, MEDIUM = 100, 1000
 def preset(game: Game, budget: Budget) -> TrainConfig:
     """The settings for a game of this size; where a budget has none of its own, those of `quick`."""
     if _size(game) <= SMALL:
-        return TrainConfig(
-            network=NetworkConfig(blocks=2, channels=32),
-            selfplay=SelfplayConfig(games_per_worker=128, simulations=32),
-            window=WindowConfig(min_positions=10_000),
-            first_targets=500,
-            limits=LimitsConfig(minutes=1.25),
-            evaluation=EvaluationConfig(seconds=40.0, rollouts=(100,)),
-        )
-    if _size(game) <= MEDIUM and budget == "laptop":
-        # As many games as the quick run plays in 18 minutes; three times the simulations for each position, and each
-        # position learnt from three times as often, take the hour. Half of the openings stay near good play, which a
-        # perfect player keeps to. rl/agents/connect_four.md has what comes of it.
-        return TrainConfig(
-            samples_per_target=6.0,
-            selfplay=SelfplayConfig(simulations=64, opening_policy_share=0.5),
-            evaluation=EvaluationConfig(seconds=400.0),
-            limits=LimitsConfig(minutes=60.0, games=40_000),
-        )
+        return _SMALL
     if _size(game) <= MEDIUM:
-        return TrainConfig(limits=LimitsConfig(minutes=18.0))
+        return _MEDIUM[budget]
+    return _large(game, budget)
+
+
+_SMALL = TrainConfig(
+    network=NetworkConfig(blocks=2, channels=32),
+    selfplay=SelfplayConfig(games_per_worker=128, simulations=32),
+    window=WindowConfig(min_positions=10_000),
+    first_targets=500,
+    limits=LimitsConfig(minutes=1.25),
+    evaluation=EvaluationConfig(seconds=40.0, rollouts=(100,)),
+)
+
+_MEDIUM: dict[Budget, TrainConfig] = {
+    "quick": TrainConfig(limits=LimitsConfig(minutes=18.0)),
+    # As many games as the quick run plays in 18 minutes; three times the simulations for each position, and each
+    # position learnt from three times as often, take the hour. Half of the openings stay near good play, which a
+    # perfect player keeps to. rl/agents/connect_four.md has what comes of it.
+    "laptop": TrainConfig(
+        samples_per_target=6.0,
+        selfplay=SelfplayConfig(simulations=64, opening_policy_share=0.5),
+        evaluation=EvaluationConfig(seconds=400.0),
+        limits=LimitsConfig(minutes=60.0, games=40_000),
+    ),
+    # The laptop's with as many boards and rows as keep a GPU busy, and a network twice as wide. Not run on one yet.
+    "gpu": TrainConfig(
+        samples_per_target=6.0,
+        network=NetworkConfig(blocks=6, channels=128),
+        selfplay=SelfplayConfig(games_per_worker=2048, simulations=64, opening_policy_share=0.5),
+        learner=LearnerConfig(batch_size=1024),
+        evaluation=EvaluationConfig(seconds=60.0),
+        limits=LimitsConfig(minutes=20.0),
+    ),
+}
+
+
+def _large(game: Game, budget: Budget) -> TrainConfig:
+    if budget == "quick":
+        return TrainConfig(limits=LimitsConfig(minutes=480.0))
+    # As KataGo does it (Wu 2019, arXiv 1902.10565): openings drawn from the policy, decided games ended quickly,
+    # ownership and score learnt where there is a score. Not compared with runs without them yet.
+    selfplay = SelfplayConfig(games_per_worker=128, fast_simulations=4, opening_policy_share=0.75, decided_value=0.9)
+    laptop = TrainConfig(
+        network=NetworkConfig(score_heads=game.is_scored),
+        selfplay=selfplay,
+        evaluation=EvaluationConfig(seconds=900.0, rollouts=(1000,)),
+        limits=LimitsConfig(minutes=240.0),
+    )
     if budget == "laptop":
-        # As KataGo does it (Wu 2019, arXiv 1902.10565): openings drawn from the policy, decided games ended quickly,
-        # ownership and score learnt where there is a score. None of it has been measured here yet.
-        return TrainConfig(
-            network=NetworkConfig(score_heads=game.is_scored),
-            selfplay=SelfplayConfig(
-                games_per_worker=128, fast_simulations=4, opening_policy_share=0.75, decided_value=0.9
-            ),
-            evaluation=EvaluationConfig(seconds=900.0, rollouts=(1000,)),
-            limits=LimitsConfig(minutes=240.0),
-        )
-    return TrainConfig(limits=LimitsConfig(minutes=480.0))
+        return laptop
+    # KataGo's second network size, 10 blocks of 128 channels (Wu 2019). Not run on a GPU yet.
+    return replace(
+        laptop,
+        network=replace(laptop.network, blocks=10, channels=128),
+        selfplay=replace(selfplay, games_per_worker=1024, simulations=32),
+        learner=LearnerConfig(batch_size=512),
+        evaluation=EvaluationConfig(seconds=600.0, rollouts=(1000,)),
+    )
 
 
 def _size(game: Game) -> int:

@@ -31,7 +31,7 @@ class Command:
     game: GameName = "connect_four"
     preset: Budget = "quick"
     """What the defaults are made for: quick, an agent to play against as soon as can be; laptop, the strongest that a
-    machine without a GPU trains in an hour or more."""
+    machine without a GPU trains in an hour or more; gpu, larger networks and batches for a machine with one."""
     also: tuple[GameName, ...] = ()
     """Smaller boards of the same game that are played and learnt beside it, so that one agent plays all of them:
     keima train go9 --also go5 go6 go7 go8"""

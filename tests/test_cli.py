@@ -133,5 +133,7 @@ def test_the_defaults_of_training_follow_the_game_and_the_preset() -> None:
     assert (laptop.preset, laptop.selfplay.simulations, laptop.samples_per_target) == ("laptop", 64, 6.0)
     assert train.defaults(["--preset", "laptop", "connect_four"]) == laptop
     assert train.defaults(["tic_tac_toe"]).network.blocks == 2
+    gpu = train.defaults(["connect_four", "--preset=gpu"])
+    assert gpu.network.channels > laptop.network.channels and gpu.learner.batch_size > laptop.learner.batch_size
     scored, unscored = (train.defaults([name, "--preset=laptop"]).network.score_heads for name in ("go9", "hex9"))
     assert scored and not unscored
