@@ -28,6 +28,8 @@ def main() -> None:
             taken, num_moves = [], 0
         elif words[0] == "play":
             taken.append(words[2])
+            if behaviour == "passless" and words[2] == "pass":
+                answer = "? syntax error"
             if behaviour == "stubborn" and len(taken) > after:
                 answer = "? I do not like it"
         elif words[0] == "final_status_list":

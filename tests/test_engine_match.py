@@ -21,15 +21,16 @@ from games.base import Game
 from rl.arena.match import MatchGame
 from rl.arena.players import RandomPlayer, UniformPlayer
 from rl.errors import UserError
-from rl.protocols.gtp.client import EngineFailure, GtpProcess
+from rl.protocols.gtp.client import EngineFailure, EngineRefusal, GtpProcess
 from rl.protocols.gtp.engine_match import OutsideSeat, OwnSeat, play_engine_match
 from rl.protocols.gtp.judge import EngineJudge, Judge, PlayOutJudge, RulesJudge
 from rl.protocols.gtp.seat import EngineSeat
+from rl.protocols.played_game import replayed
 from scripts.cli import main
 from tests.toy_area import ToyArea
 
 ROOT = Path(__file__).resolve().parent.parent
-TIC_TAC_TOE = games.make("tic_tac_toe")
+TIC_TAC_TOE, OTHELLO = games.make("tic_tac_toe"), games.make("othello4")
 CELLS = " ".join(column + row for row in "321" for column in "abc")
 POINTS = CELLS.upper()
 
@@ -109,6 +110,24 @@ def test_engines_that_misbehave_lose_for_a_reason(behaviour: str, reason: str, r
     assert re.search(reason, first.remark) and re.search(reason, second.remark)
     assert (first.result, second.result) == (f"W+{result}", f"B+{result}")
     assert bool(first.forfeit) == (result != "R")
+
+
+def test_an_engine_may_take_forced_passes_for_granted() -> None:
+    """GRhino refuses to be told of a pass. Where one could have moved, a refusal stays one."""
+    moves = ("b1", "a3", "d4", "d3", "b4", "c1", "a1", "a4", "d2", "d1")
+    forced = replayed(OTHELLO, [OTHELLO.text_to_action(move) for move in moves])
+    engine = EngineSeat(fake("passless"), seconds=5)
+    try:
+        assert forced.legal_actions().sum() == 1
+        forced.play(forced.to_play, int(forced.legal_actions().argmax()))
+        assert OTHELLO.action_to_text(forced.plies[-1].action) == "pass"
+        engine.begin(forced)
+        engine.tell(forced, len(forced.plies) - 1)
+        go = games.make("go3")
+        with pytest.raises(EngineRefusal, match="syntax error"):
+            engine.begin(replayed(go, [go.text_to_action("pass")]))
+    finally:
+        engine.close()
 
 
 def test_an_engine_that_failed_is_started_again() -> None:

@@ -36,6 +36,7 @@ _ROLLOUTS = Trial("rollouts:1000", 100, 200, 0.90, lower_end=True)
 _GNU_GO = "gtp:gnugo --mode gtp --level 10 --chinese-rules --allow-suicide --positional-superko"
 _TRIALS = {
     "go9": Trial(_GNU_GO, 400, 100, 0.50, lower_end=False),
+    "othello8": Trial("gtp:gtp-rhino --level 2", 200, 100, 0.50, lower_end=False),
     "hex9": Trial("rollouts:10000", 200, 100, 0.95, lower_end=False),
     "gomoku9": Trial("rollouts:10000", 200, 100, 0.95, lower_end=False),
 }
@@ -46,8 +47,8 @@ _FEW_MOVES = 9
 
 @dataclass(frozen=True)
 class StrengthBench(Options):
-    """The agent against a player that did not learn from it: tree search with random rollouts, in Go on 9x9 GNU Go 3.8;
-    in tic-tac-toe also against all that can be played."""
+    """The agent against a player that did not learn from it: tree search with random rollouts, in Go on 9x9 GNU Go 3.8,
+    in Othello GRhino; in tic-tac-toe also against all that can be played."""
 
     game: GameName = "connect_four"
     agent: Path | None = None

@@ -112,10 +112,9 @@ class OutsideSeat:
             raise Forfeit(f"illegal move {text[:20]} at ply {ply}: {error}", "F") from None
 
     def follow(self, played: PlayedGame) -> None:
-        last = played.plies[-1]
-        move = played.game.action_to_text(last.action)
+        move = played.game.action_to_text(played.plies[-1].action)
         try:
-            self._engine.tell(last.player, move)
+            self._engine.tell(played, len(played.plies) - 1)
         except EngineRefusal as error:
             raise Forfeit(f"refuses the legal move {move} at ply {len(played.plies)}: {error}", "F") from None
         except EngineFailure as error:

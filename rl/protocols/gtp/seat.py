@@ -46,12 +46,17 @@ class EngineSeat:
         self.ask("clear_board")
         if played.komi is not None:
             self.ask(f"komi {played.komi:g}")
-        for ply in played.plies:
-            self.tell(ply.player, played.game.action_to_text(ply.action))
+        for index in range(len(played.plies)):
+            self.tell(played, index)
 
-    def tell(self, player: int, move: str) -> None:
-        """Tell of a move."""
-        self.ask(f"play {COLOURS[player]} {move}")
+    def tell(self, played: PlayedGame, index: int) -> None:
+        """Tell of a ply. An engine that refuses a pass where nothing else was legal has passed by itself (GRhino)."""
+        ply = played.plies[index]
+        try:
+            self.ask(f"play {COLOURS[ply.player]} {played.game.action_to_text(ply.action)}")
+        except EngineRefusal:
+            if ply.action != played.pass_action or _num_choices(played, index) > 1:
+                raise
 
     def genmove(self, player: int) -> str:
         """Ask for a move: a move's text, `pass` or `resign`, in lower case where it is one of these."""
@@ -71,3 +76,11 @@ class EngineSeat:
         if self._process is not None:
             self._process.close()
             self._process = None
+
+
+def _num_choices(played: PlayedGame, index: int) -> int:
+    """How many actions were legal before a ply."""
+    before = played.copy()
+    while len(before.plies) > index:
+        before.undo()
+    return int(before.legal_actions().sum())
