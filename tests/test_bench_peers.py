@@ -188,7 +188,7 @@ def test_the_fastest_choice_plays_and_stretches_take_turns(scripted: type[Script
     chosen = "mctx with pgx 100 float32 3"
     closed = [f"{name} closed" for name in reversed(names)]
     assert scripted.asked == [*sweep, *ready, chosen, *names, *names, *closed]
-    assert "32 in bfloat16 31, 100 in float32 100" in report.notes[0]
+    assert "32 in bfloat16 62, 100 in float32 200" in report.notes[0]
     assert "batches of 100, float32; 64.0 simulations and 32.0 network evaluations a move; 2 games" in report.notes[-1]
     assert report.settings["mctx"] == report.settings["jax"] == "1.2" and "flax" not in report.settings
 

@@ -31,7 +31,7 @@ class PeersBench(TimedOptions):
     """Residual blocks of the networks with random weights."""
     channels: int = 64
     """Their channels."""
-    batch_sizes: tuple[int, ...] = (32, 128, 256, 512)
+    batch_sizes: tuple[int, ...] = (16, 32, 64, 128, 256, 512)
     """Games in lock-step that a peer may choose from: each is tried, the fastest counts."""
     seconds: float = 5.0
     """Length of a stretch of each; where one move of all games takes longer, it is that long."""
@@ -85,9 +85,9 @@ def _fastest(contender: Contender, command: PeersBench, core: int) -> tuple[Work
     for work in choices:
         _say(f"{contender.name} tries {work.lockstep} games in {work.precision}")
         with closing(PinnedPlayer(contender, work, core, 0.0)) as player:
-            speeds[work] = player.play(command.seconds).lap.per_wall_second
+            speeds[work] = player.play(command.seconds).lap.per_cpu_second  # other programs disturb that clock less
     tried = (f"{work.lockstep} in {work.precision} {speed:.3g}" for work, speed in speeds.items())
-    return max(speeds, key=speeds.__getitem__), [f"{contender.name}, moves/s of each choice: {', '.join(tried)}"]
+    return max(speeds, key=speeds.__getitem__), [f"{contender.name}, moves/s (cpu) of each choice: {', '.join(tried)}"]
 
 
 def _in_turns(works: Mapping[Contender, Work], command: PeersBench, core: int) -> dict[Contender, list[Played]]:
