@@ -235,6 +235,7 @@ def test_without_the_extra_one_line_names_it(
         ["--warm-up-seconds", "-1"],
         ["--repeats", "0"],
         ["--simulations", "0"],
+        ["--simulations", "1"],
         ["--batch-sizes", "128", "0"],
         ["--batch-sizes"],
         ["--against", "leela"],

@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import product
 
+from rl.errors import UserError
 from scripts.bench.peers.contenders import KEIMA, OPPONENTS, Contender, Opponent, Work, versions
 from scripts.bench.peers.processes import PinnedPlayer, Played, last_core
 from scripts.bench.report import Figure, Report, TimedOptions, rates, require_positive
@@ -52,6 +53,8 @@ def measure(command: PeersBench) -> Report:
             "warm-up-seconds": command.warm_up_seconds,
         }
     )
+    if command.simulations < 2:
+        raise UserError("--simulations 1: must be at least 2, as no peer chooses by the root's evaluation alone")
     packages = versions(command.against)
     core = last_core()
     peers = [contender for opponent in dict.fromkeys(command.against) for contender in OPPONENTS[opponent]]
