@@ -16,6 +16,7 @@ from scripts.bench import (
     cuda,
     games,
     learner,
+    peers,
     perfect,
     play,
     rollouts,
@@ -49,6 +50,7 @@ Command = (
     | Annotated[perfect.PerfectBench, subcommand("perfect")]
     | Annotated[shipped.ShippedBench, subcommand("shipped")]
     | Annotated[ablations.AblationsBench, subcommand("ablations")]
+    | Annotated[peers.PeersBench, subcommand("peers")]
     | Annotated[cuda.CudaBench, subcommand("cuda")]
 )
 
@@ -65,6 +67,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     perfect.PerfectBench: perfect.measure,
     shipped.ShippedBench: shipped.measure,
     ablations.AblationsBench: ablations.measure,
+    peers.PeersBench: peers.measure,
 }
 _QUICK: tuple[type[Options], ...] = (
     play.PlayBench,
