@@ -81,10 +81,10 @@ def test_errors_are_as_rare_and_games_as_few_as_wald_promises(true: float, wrong
     test = Sprt(0.0, 60.0, 0.05, 0.05)
     chances = tilted(np.array([0.05, 0.20, 0.50, 0.20, 0.05]), true)
     draws = np.random.default_rng(5)
-    results = [run_sprt(test, draws.choice(np.linspace(0.0, 2.0, 5), 600, p=chances)) for _ in range(800)]
+    results = [run_sprt(test, draws.choice(np.linspace(0.0, 2.0, 5), 400, p=chances)) for _ in range(500)]
     errors = sum(result.verdict == wrong for result in results)
     assert all(result.verdict for result in results)
-    assert 0 < errors <= 800 * 0.05 + 3 * math.sqrt(800 * 0.05 * 0.95)
+    assert 0 < errors <= 500 * 0.05 + 3 * math.sqrt(500 * 0.05 * 0.95)
     # The expected number of observations (Wald 1945): the mean of the two bounds over the mean of one observation's
     # logarithm; of small steps of a mean, that is half the squared distance of the scores over the variance.
     scores = np.linspace(0.0, 1.0, 5)

@@ -104,7 +104,8 @@ def _name_lines(axes: Axes, rows: Sequence[Row]) -> None:
 
 def _curve_name(run: str, num_simulations: int | None) -> str:
     folder = Path(run)
-    return f"{folder.parent if folder.name == 'networks' else folder}, {num_simulations} simulations"
+    search = "bare network" if num_simulations == 1 else f"{num_simulations} simulations"
+    return f"{folder.parent if folder.name == 'networks' else folder}, {search}"
 
 
 def _elos(rows: Sequence[Row]) -> tuple[list[float], list[float]]:

@@ -46,8 +46,8 @@ class Command:
     game: GameName
     players: Players = ()
     out: Path | None = None
-    """Where the games (games.jsonl), the table (ladder.md, ladder.json) and the plot (ladder.svg) go; by default
-    ladders/GAME."""
+    """Where the games (games.jsonl), the table (ladder.md, ladder.json) and the plot (ladder.svg) go: ladders/GAME by
+    default."""
     games: int = 20
     """Games of every pair. With 0 and --extra or --margin all games are chosen for what they tell."""
     extra: int | None = None
@@ -55,8 +55,8 @@ class Command:
     margin: float | None = None
     """Play further games until every 95 % interval is at most so many Elo points to either side."""
     sprt: tuple[str, str] | None = None
-    """Two players, A and B: after the games of every pair they play until a sequential test has decided whether A is
-    --elo1 points better or only --elo0. They may be written as the table has them."""
+    """Two players, A and B: after the games of every pair they play until a sequential test has decided whether A is so
+    many points better as --elo1 says, or only as --elo0. They may be written as the table has them."""
     elo0: float = 0.0
     """The lower hypothesis of --sprt, in logistic Elo."""
     elo1: float = 30.0
