@@ -75,8 +75,8 @@ def play_ladder(
                 openings, _ = find_openings(game, settings.openings, settings.seed)
                 names = [entrant.name for entrant in entrants]
                 tournament = Tournament(names, Results(log.games), plan, len(openings))
-                stop.drains = True
                 contest.prepare(names)
+                stop.drains = True
                 log.enter(entrants)
                 if 2 * len(openings) < plan.games:
                     few = f"there are {len(openings)} different openings, so a pair plays {2 * len(openings)} games"
