@@ -20,8 +20,10 @@ import pytest
 import games
 from rl.arena.entrants import Entrant, short_names
 from rl.arena.game_log import read_log
+from rl.arena.results import Results
 from scripts.cli import main
 from scripts.ladder.players import find_entrants
+from scripts.ladder.report import Report, write_report
 from tests.test_engine_match import fake
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -235,6 +237,14 @@ def test_a_test_gives_its_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[
         f"SPRT of rollouts:40 over random: 250 Elo or more accepted against 0 after {num_games} games; "
         f"LLR {told['llr']:.2f}, bounds -2.94 and 2.94" in capsys.readouterr().out
     )
+
+
+def test_a_ladder_without_games_can_be_told(tmp_path: Path) -> None:
+    """As when it is stopped during its first game."""
+    report = Report.of("tic_tac_toe", [Entrant("random"), Entrant("uniform:3")], Results(), "random", None, "players")
+    write_report(report, tmp_path)
+    assert [row["elo"] for row in table(tmp_path)["players"]] == [None, None]
+    assert "| 1 | random | ? |" in (tmp_path / "ladder.md").read_text() and drawn_words(tmp_path)
 
 
 def test_names_are_as_short_as_tells_them_apart() -> None:

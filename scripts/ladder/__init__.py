@@ -77,6 +77,8 @@ class Command:
     """Openings and everything the players draw at random come from it."""
     simulations: int = 100
     """Simulations a move of players that do not say their own (`rollouts` is then `rollouts:100`)."""
+    average_symmetries: bool = False
+    """Ask networks about each position in all symmetries of the game, and take the mean: as many times slower."""
     openings: int = 500
     """Different openings, all as short as gives that many. No pair plays more than twice as many games."""
     batch: int = 32
@@ -114,6 +116,7 @@ def _play(command: Command, game: Game, directory: Path) -> tuple[Report, int]:
         seed=command.seed,
         simulations=command.simulations,
         openings=command.openings,
+        average_symmetries=command.average_symmetries,
         engine_seconds=command.engine_seconds,
         judge=command.judge,
         search=command.search,

@@ -35,6 +35,7 @@ class Settings:
     seed: int
     simulations: int
     openings: int
+    average_symmetries: bool
     engine_seconds: float
     judge: str
     search: SearchConfig
@@ -66,6 +67,7 @@ def play_ladder(
         num_simulations=settings.simulations,
         config=settings.search,
         num_threads=num_threads,
+        average_symmetries=settings.average_symmetries,
         engine_seconds=settings.engine_seconds,
         judge=settings.judge,
     )
