@@ -30,6 +30,7 @@ _COMMANDS = {
     "train": "train an agent by self-play; resumes a run by itself",
     "play": "play against an agent in the terminal",
     "match": "play two players against each other: score, Elo, 95 % interval",
+    "ladder": "rate many players by games among all of them: a table and a plot",
     "gtp": "GTP engine on standard input and output",
     "analyze": "JSON lines in KataGo's analysis protocol",
     "sgf": "game records of a training run's games",

@@ -12,29 +12,22 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich import progress as bars
-from rich.console import Console
 
 import games
 from games.base import Game
-from rl.arena.match import MatchResult, Progress, Tally, play_match
-from rl.arena.players import PLAYER_HELP, Player, make_player
+from rl.arena.match import MatchResult, Tally
+from rl.arena.players import PLAYER_HELP
 from rl.errors import UserError
-from rl.protocols.gtp.engine_match import OutsideSeat, OwnSeat, Seat, play_engine_match
-from rl.protocols.gtp.judge import EngineJudge, Judge, PlayOutJudge, RulesJudge
-from rl.protocols.gtp.seat import PREFIX, EngineSeat
+from rl.protocols.gtp.contest import Contest
 from rl.protocols.moves import BadRequest
 from rl.protocols.sgf import SgfInfo, actions_to_sgf, check_sgf
 from rl.search.driver import SearchConfig
+from scripts.games_bar import games_bar, shown_on
 
 FirstPlayer = Annotated[
     str, tyro.conf.Positional, tyro.conf.arg(metavar="A", help=f"The first player. One of: {PLAYER_HELP}.")
 ]
 SecondPlayer = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="B", help="The second player, likewise.")]
-
-
-_JUDGING_PLAYER = "rollouts:400"
-"""Plays games out that were ended early, where no player of the match can."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +96,15 @@ def play(command: Command) -> MatchResult:
             raise UserError(f"--{option} {value}: must be at least {least}")
     if not (math.isfinite(command.engine_seconds) and command.engine_seconds > 0):
         raise UserError(f"--engine-seconds {command.engine_seconds}: must be more than 0")
-    names = _names(command)
-    if any(name.startswith(PREFIX) for name in names):
-        return _play_engines(game, names, command)
-    first, second = (_player(name, game, command) for name in names)
-    return _play(game, first, second, command)
+    first, second = _names(command)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        with _contest(game, command) as contest:
+            contest.prepare((first, second))
+            with games_bar(f"{first} against {second}", command.games) as bar:
+                return contest.play(first, second, command.games, command.seed, progress=shown_on(bar))
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _names(command: Command) -> tuple[str, str]:
@@ -122,77 +119,16 @@ def _names(command: Command) -> tuple[str, str]:
     return first, second
 
 
-def _player(name: str, game: Game, command: Command) -> Player:
-    return make_player(
-        name,
+def _contest(game: Game, command: Command) -> Contest:
+    return Contest(
         game,
         num_simulations=command.simulations,
         config=command.search,
         num_threads=command.threads,
         average_symmetries=command.average_symmetries,
+        engine_seconds=command.engine_seconds,
+        judge=command.judge,
     )
-
-
-def _play(game: Game, first: Player, second: Player, command: Command) -> MatchResult:
-    with _progress_line(first.name, second.name, command.games) as bar:
-        return play_match(game, first, second, command.games, command.seed, progress=_shown_on(bar))
-
-
-def _play_engines(game: Game, names: tuple[str, str], command: Command) -> MatchResult:
-    """The match, and whatever happens, no engine left behind."""
-    own = {name: _player(name, game, command) for name in names if not name.startswith(PREFIX)}
-    opened: list[Seat | Judge] = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    try:
-        seats: list[Seat] = []
-        for name in names:
-            engine = name.startswith(PREFIX)
-            seats.append(OutsideSeat(_engine(name, command)) if engine else OwnSeat(own[name]))
-            opened.append(seats[-1])
-        judge = _judge(game, [own[name] for name in names if name in own and name != "random"], command)
-        opened.append(judge)
-        with _progress_line(*names, command.games) as bar:
-            return play_engine_match(
-                game, seats[0], seats[1], command.games, command.seed, judge, progress=_shown_on(bar)
-            )
-    finally:
-        for one in opened:
-            one.close()
-        signal.signal(signal.SIGTERM, before)
-
-
-def _engine(name: str, command: Command) -> EngineSeat:
-    return EngineSeat(name, seconds=command.engine_seconds)
-
-
-def _judge(game: Game, searching: list[Player], command: Command) -> Judge:
-    if command.judge == "rules" or not game.is_scored:
-        return RulesJudge()
-    if command.judge.startswith(PREFIX):
-        return EngineJudge(_engine(command.judge, command))
-    if command.judge != "playout":
-        return PlayOutJudge(_player(command.judge, game, command))
-    return PlayOutJudge(searching[0] if searching else _player(_JUDGING_PLAYER, game, command))
-
-
-def _progress_line(first: str, second: str, num_games: int) -> bars.Progress:
-    """A progress line where somebody watches standard error; its task is number 0."""
-    bar = bars.Progress(
-        bars.TextColumn("{task.description}", markup=False),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("games"),
-        bars.TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
-    bar.add_task(f"{first} against {second}", total=num_games)
-    return bar
-
-
-def _shown_on(bar: bars.Progress) -> Progress:
-    return lambda finished, num_games: bar.update(bar.task_ids[0], completed=finished)
 
 
 def _prepare_records(game: Game, directory: Path) -> None:

@@ -14,7 +14,7 @@ import games
 from games.base import Game
 from rl.agents import shipped_agent
 from rl.errors import UserError
-from rl.network.agent_file import load_agent, read_card, save_agent
+from rl.network.agent_file import load_agent, read_card, save_agent, weights_digest
 from rl.network.model import Network, NetworkConfig, NetworkShape
 
 CONFIG = NetworkConfig(blocks=3, channels=8, policy_channels=4, value_channels=4, value_hidden=8)
@@ -57,6 +57,18 @@ def test_same_weights_are_the_same_bytes(tmp_path: Path) -> None:
     saved(tmp_path / "one", game)
     saved(tmp_path / "two", game)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_a_network_s_digest_follows_its_weights_alone(tmp_path: Path) -> None:
+    game = games.make("tic_tac_toe")
+    network = saved(tmp_path / "one", game)
+    save_agent(tmp_path / "other_card", network, game, {"step": "12"})
+    next(network.parameters()).data[0] += 1.0
+    save_agent(tmp_path / "other_weights", network, game, {"trained": "with love", "seed": "7"})
+    one, other_card, other_weights = (
+        weights_digest(tmp_path / name) for name in ("one", "other_card", "other_weights")
+    )
+    assert one == other_card != other_weights
 
 
 def test_a_missing_file_and_a_directory(tmp_path: Path) -> None:

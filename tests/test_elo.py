@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rl.arena.elo import PRIOR_DRAWS, Pairing, elo_difference, expected_score, ladder, wilson_interval
+from rl.arena.elo import PRIOR_DRAWS, Pairing, elo_difference, expected_score, ladder, linked, wilson_interval
 
 
 def test_elo_of_well_known_scores() -> None:
@@ -106,6 +106,46 @@ def test_order_direction_and_splitting_of_pairings_do_not_matter() -> None:
     ] * 2 + [Pairing("stranger", "random", 0, 0, 0)]
     for name, rating in ladder(split).items():
         assert rating == pytest.approx(ladder(PAIRINGS)[name], abs=1e-6)
+
+
+counts = st.tuples(*[st.integers(0, 30)] * 3).filter(any)
+tournaments = st.lists(counts, min_size=6, max_size=6).map(
+    lambda results: [
+        Pairing(*pair, *result) for pair, result in zip(itertools.combinations("wxyz", 2), results, strict=True)
+    ]
+)
+
+
+@given(tournaments)
+def test_at_the_fit_everyone_has_scored_what_was_expected(pairings: list[Pairing]) -> None:
+    """The likelihood's derivative is 0: expected scores add up to the scores, the prior's draws among them."""
+    table = ladder(pairings, "w")
+    games = {name: sum(sum(pair[2:]) for pair in pairings if name in pair[:2]) for name in "wxyz"}
+    surplus = dict.fromkeys("wxyz", 0.0)
+    for first, second, wins, draws, losses in pairings:
+        num_games = wins + draws + losses
+        prior = PRIOR_DRAWS * num_games * (1 / games[first] + 1 / games[second])
+        expected = (num_games + prior) * expected_score(table[first].elo - table[second].elo)
+        surplus[first] += wins + draws / 2 + prior / 2 - expected
+        surplus[second] -= wins + draws / 2 + prior / 2 - expected
+    assert max(map(abs, surplus.values())) < 1e-5
+
+
+@given(tournaments, st.integers(0, 5))
+def test_a_win_more_never_lowers_the_winner_against_anybody(pairings: list[Pairing], index: int) -> None:
+    better = [pair._replace(wins=pair.wins + 1) if place == index else pair for place, pair in enumerate(pairings)]
+    winner = pairings[index].first
+    before, after = ladder(pairings, winner), ladder(better, winner)
+    loser = pairings[index].second
+    assert after[loser].elo < before[loser].elo + 1e-6
+
+
+def test_who_can_be_compared_with_whom() -> None:
+    pairings = [Pairing("a", "b", 1, 0, 0), Pairing("c", "b", 0, 1, 0), Pairing("d", "e", 0, 0, 1)]
+    assert linked(pairings, "a") == linked(pairings, "c") == {"a", "b", "c"}
+    assert linked(pairings, "e") == {"d", "e"}
+    assert linked([*pairings, Pairing("c", "d", 0, 0, 0)], "e") == {"d", "e"}, "no game has been played"
+    assert linked(pairings, "stranger") == {"stranger"}
 
 
 def test_whole_ladders_of_one_sided_results_stay_finite() -> None:

@@ -22,10 +22,12 @@ from rl.arena.match import MatchGame
 from rl.arena.players import RandomPlayer, UniformPlayer
 from rl.errors import UserError
 from rl.protocols.gtp.client import EngineFailure, EngineRefusal, GtpProcess
+from rl.protocols.gtp.contest import Contest
 from rl.protocols.gtp.engine_match import OutsideSeat, OwnSeat, play_engine_match
 from rl.protocols.gtp.judge import EngineJudge, Judge, PlayOutJudge, RulesJudge
 from rl.protocols.gtp.seat import EngineSeat
 from rl.protocols.played_game import replayed
+from rl.search.driver import SearchConfig
 from scripts.cli import main
 from tests.toy_area import ToyArea
 
@@ -87,6 +89,18 @@ def test_engines_play_whole_games_by_the_rules() -> None:
 def test_the_engine_is_told_of_every_move() -> None:
     """Its own list of free points would make it play an occupied one otherwise."""
     assert all(not one.forfeit for one in play(fake("good"), fake("good"), num_games=4))
+
+
+def test_a_match_may_be_played_in_parts() -> None:
+    seats = OwnSeat(RandomPlayer(TIC_TAC_TOE)), OwnSeat(UniformPlayer(TIC_TAC_TOE, 3))
+    whole = play_engine_match(TIC_TAC_TOE, *seats, 7, 5, RulesJudge()).games
+    openings = [one.moves[: one.num_opening_moves] for one in whole[::2]]
+    parts = []
+    for start, num_games in ((0, 3), (3, 1), (4, 3)):
+        parts += play_engine_match(
+            TIC_TAC_TOE, *seats, num_games, 5, RulesJudge(), openings=openings, start=start
+        ).games
+    assert tuple(parts) == whole and [one.number for one in parts] == list(range(7))
 
 
 @pytest.mark.parametrize(
@@ -215,6 +229,28 @@ def test_the_command_plays_engines(capsys: pytest.CaptureFixture[str]) -> None:
     told = json.loads(capsys.readouterr().out)
     assert told["wins"] == 2 and [one["result"] for one in told["games"]] == ["B+F", "W+F"]
     assert all("illegal move" in one["remark"] for one in told["games"]) and len(told["notes"]) == 2
+
+
+def test_an_engine_may_play_against_itself_in_two_processes(capsys: pytest.CaptureFixture[str]) -> None:
+    engine = fake("good")
+    arguments = ["match", engine, engine, "--judge", engine, "--game", "tic_tac_toe", "--games", "4", "--json"]
+    assert main(arguments) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert not told["notes"] and told["first"] == told["second"] == engine
+    assert told["score"] == 0.5, "the same program on either side of the same openings"
+    with Contest(
+        TIC_TAC_TOE,
+        num_simulations=9,
+        config=SearchConfig(),
+        num_threads=1,
+        average_symmetries=False,
+        engine_seconds=5.0,
+        judge="rules",
+    ) as contest:
+        contest.play(engine, engine, 2, 5)
+        assert (
+            len([child for child in _descendants(psutil.Process().pid) if "fake_engine" in str(child.cmdline())]) == 2
+        )
 
 
 @pytest.mark.parametrize(

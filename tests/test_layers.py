@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [
     [f"rl.{name}" for name in layer.split()]
     for layer in (
-        "errors search agents",
+        "errors files search agents",
         "network",
         "selfplay replay learning arena",
         "train protocols",

@@ -163,6 +163,19 @@ def test_given_openings_are_played_in_turn_and_on_request_from_one_side() -> Non
     assert all(played.first_begins for played in one.games) and one.num_openings == 2
 
 
+def test_a_match_may_be_played_in_parts(random_match: MatchResult) -> None:
+    game = games.make("connect_four")
+    openings, _ = find_openings(game, 30, 11)
+    parts = []
+    for start, num_games in ((0, 7), (7, 1), (8, 52)):
+        players = RandomPlayer(game), RolloutPlayer(game, 3)
+        parts += play_match(game, *players, num_games, 11, openings=openings, start=start).games
+    assert tuple(parts) == random_match.games
+    assert [played.number for played in parts] == list(range(60))
+    last = play_match(game, RandomPlayer(game), RolloutPlayer(game, 3), 10, 11, start=50)
+    assert last.games == random_match.games[50:], "without openings they are those of the whole match"
+
+
 def test_a_match_is_reproducible_and_its_seed_matters(random_match: MatchResult) -> None:
     game = games.make("connect_four")
     again = play_match(game, RandomPlayer(game), RolloutPlayer(game, 3), 60, 11)

@@ -22,12 +22,13 @@ from tiny_runs import TINY, limited
 import games
 from rl.arena.elo import Pairing
 from rl.errors import UserError
+from rl.files import naming_disk_errors
 from rl.replay.mixture import Mixture
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, TrainConfig
 from rl.train.ladder import Ladder
 from rl.train.processes import Child, Failed
 from rl.train.resources import Resources
-from rl.train.run_directory import RunDirectory, naming_disk_errors
+from rl.train.run_directory import RunDirectory
 from rl.train.signals import Stopped, StopRequest
 from rl.train.watchdog import Watchdog
 

@@ -66,6 +66,9 @@ def test_a_run_trains_evaluates_exports_and_goes_on(tmp_path: Path) -> None:
     card = read_card(agent)
     assert card["game"] == "tic_tac_toe"
     assert "elo" in card
+    network = read_card(run_dir / "networks" / f"step-{int(card['step']):08d}.safetensors")
+    assert card == {**network, "elo": card["elo"]}, "what the exported network cost, not the newest"
+    assert {"games", "evaluations", "minutes"} <= set(network)
 
     before = agent.read_bytes()
     assert train(MIXTURE, config, run_dir, output) == 0

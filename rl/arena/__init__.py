@@ -1,1 +1,1 @@
-"""Who plays against whom, and what follows from it: players, openings, matches, ratings, the solved truth."""
+"""Who plays against whom, and what follows from it: players, openings, matches, ratings, ladders, the solved truth."""

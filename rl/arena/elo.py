@@ -7,7 +7,7 @@ the model of Bradley and Terry (1952).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -82,8 +82,10 @@ def ladder(pairings: Sequence[Pairing], anchor: str = "random", anchor_rating: f
     names = sorted({name for pairing in played for name in (pairing.first, pairing.second)})
     if anchor not in names:
         raise ValueError(f"{anchor!r} has played no games: a ladder needs games of its anchor")
+    near = linked(played, anchor)
+    if missing := [name for name in names if name not in near]:
+        raise ValueError(f"no games link {', '.join(missing)} to {anchor!r}: ratings cannot be compared")
     scores = _score_matrix(played, names)
-    _require_links(scores + scores.T, names, names.index(anchor))
     games = (scores + scores.T).sum(axis=1)
     ratings, deviations = _fit(_with_prior(scores), names.index(anchor))
     table = {
@@ -98,6 +100,21 @@ def ladder(pairings: Sequence[Pairing], anchor: str = "random", anchor_rating: f
     return dict(sorted(table.items(), key=lambda entry: -entry[1].elo))
 
 
+def linked(pairings: Iterable[Pairing], player: str) -> set[str]:
+    """`player` and everyone who can be compared with it: through games with it, or with others of whom that is true."""
+    opponents: dict[str, set[str]] = {player: set()}
+    for first, second, wins, draws, losses in pairings:
+        if wins + draws + losses > 0:
+            opponents.setdefault(first, set()).add(second)
+            opponents.setdefault(second, set()).add(first)
+    found, frontier = {player}, [player]
+    while frontier:
+        near = opponents[frontier.pop()] - found
+        found |= near
+        frontier += sorted(near)
+    return found
+
+
 def _score_matrix(pairings: Sequence[Pairing], names: Sequence[str]) -> Matrix:
     """[players, players] points that the row's player took from the column's."""
     scores = np.zeros((len(names), len(names)))
@@ -108,17 +125,6 @@ def _score_matrix(pairings: Sequence[Pairing], names: Sequence[str]) -> Matrix:
         scores[places[first], places[second]] += wins + draws / 2.0
         scores[places[second], places[first]] += losses + draws / 2.0
     return scores
-
-
-def _require_links(games: Matrix, names: Sequence[str], anchor: int) -> None:
-    linked = {anchor}
-    frontier = [anchor]
-    while frontier:
-        near = set(np.flatnonzero(games[frontier.pop()] > 0).tolist()) - linked
-        linked |= near
-        frontier += sorted(near)
-    if missing := [name for index, name in enumerate(names) if index not in linked]:
-        raise ValueError(f"no games link {', '.join(missing)} to {names[anchor]!r}: ratings cannot be compared")
 
 
 def _with_prior(scores: Matrix) -> Matrix:

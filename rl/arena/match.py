@@ -58,6 +58,8 @@ class MatchGame:
     """The search's value before each of `moves`, for the player to move; None where nobody told."""
     remark: str = ""
     """What else there is to say of how it ended."""
+    number: int = 0
+    """Its place in the match, from 0."""
 
 
 @dataclass(frozen=True)
@@ -149,15 +151,17 @@ def play_match(
     *,
     openings: Sequence[Sequence[int]] | None = None,
     swap_colours: bool = True,
+    start: int = 0,
     stop: Stop | None = None,
     progress: Progress | None = None,
 ) -> MatchResult:
     """Play `num_games` games, each opening twice with the colours swapped.
 
     `openings` are actions from the start, taken in turn; None finds some that are all different. Without `swap_colours`
-    each is played once a round, and the first player is player 0 throughout. `stop` is polled at every ply, and by
-    players while they think; games unfinished then are dropped. A player who chooses an illegal action loses that game.
-    Raises UserError when the game is not for two or `num_games` is below 1.
+    each is played once a round, and the first player is player 0 throughout. The games are the last `num_games` of a
+    match of `start` more. `stop` is polled at every ply, and by players while they think; games unfinished then are
+    dropped. A player who chooses an illegal action loses that game. Raises UserError when the game is not for two or
+    `num_games` is below 1.
     """
     if game.num_players != 2:
         raise UserError(f"{game.name} is a game for {game.num_players}: a match needs two players")
@@ -166,14 +170,15 @@ def play_match(
     games_an_opening = 2 if swap_colours else 1
     notes: tuple[str, ...] = ()
     if openings is None:
-        openings, notes = find_openings(game, -(-num_games // games_an_opening), seed)
-    table = _Table(game, num_games)
-    for row in range(num_games):
-        for action in openings[row // games_an_opening % len(openings)]:
+        openings, notes = find_openings(game, -(-(start + num_games) // games_an_opening), seed)
+    numbers = start + np.arange(num_games)
+    table = _Table(game, numbers)
+    for row, number in enumerate(numbers.tolist()):
+        for action in openings[number // games_an_opening % len(openings)]:
             table.play(np.array([row]), np.array([action]))
     opening_lengths = table.lengths.copy()
     players = (first, second)
-    begins = np.arange(num_games) % games_an_opening == 0  # whether the first player is player 0
+    begins = numbers % games_an_opening == 0  # whether the first player is player 0
     forfeits: dict[int, str] = {}
     running = np.arange(num_games)
     while running.size and not (stop is not None and stop()):
@@ -189,7 +194,7 @@ def play_match(
             for row, action in table.play(rows, actions):
                 table.returns[row] = -1.0 if begins[row] == (index == 0) else 1.0
                 ply = int(table.lengths[row]) + 1
-                forfeits[row] = f"{player.name} forfeits game {row + 1}: illegal action {action} at ply {ply}"
+                forfeits[row] = f"{player.name} forfeits game {numbers[row] + 1}: illegal action {action} at ply {ply}"
         running = running[table.running[running]]
         if progress is not None:
             progress(num_games - running.size, num_games)
@@ -202,6 +207,7 @@ def play_match(
             forfeit=forfeits.get(row, ""),
             result=_forfeited(float(table.returns[row])) if row in forfeits else "",
             values=tuple(table.told[row]),
+            number=int(numbers[row]),
         )
         for row in np.flatnonzero(~table.running).tolist()
     ]
@@ -222,8 +228,11 @@ def _tally(games: Sequence[MatchGame]) -> Tally:
 class _Table:
     """The positions of all games of a match."""
 
-    def __init__(self, game: Game, num_games: int) -> None:
+    def __init__(self, game: Game, numbers: IndexArray) -> None:
+        """`numbers` [games]: their places in the match."""
+        num_games = numbers.size
         self.game = game
+        self.numbers = numbers
         self.states: StateArray = np.zeros(num_games, game.state_dtype)
         for state in self.states:
             game.reset(state)
@@ -249,7 +258,7 @@ class _Table:
     def keys(self, rows: IndexArray, seed: int) -> HashArray:
         """[rows] uint64: a random stream for each position."""
         keys = np.zeros(rows.size, np.uint64)
-        _position_keys(np.uint64(seed % 2**64), rows, self.lengths, keys)
+        _position_keys(np.uint64(seed % 2**64), self.numbers[rows], self.lengths[rows], keys)
         return keys
 
     def play(self, rows: IndexArray, actions: IndexArray) -> list[tuple[int, int]]:
@@ -263,10 +272,10 @@ class _Table:
 
 
 @njit
-def _position_keys(seed: np.uint64, rows: IndexArray, lengths: IndexArray, keys: HashArray) -> None:
-    for index in range(rows.size):
-        game_key = random_bits(seed, np.uint64(rows[index]))
-        keys[index] = random_bits(game_key, np.uint64(lengths[rows[index]]))
+def _position_keys(seed: np.uint64, numbers: IndexArray, lengths: IndexArray, keys: HashArray) -> None:
+    for index in range(numbers.size):
+        game_key = random_bits(seed, np.uint64(numbers[index]))
+        keys[index] = random_bits(game_key, np.uint64(lengths[index]))
 
 
 @njit

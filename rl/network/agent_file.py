@@ -104,6 +104,12 @@ def read_card(path: Path) -> dict[str, str]:
     return card
 
 
+def weights_digest(path: Path) -> str:
+    """SHA-256 of the network in an agent file, whatever its card says. Raises UserError as `read_card` does."""
+    header, tensors = _read(path)
+    return _digest({name: header.get(name) for name in ("game", "config", "shape")}, tensors)
+
+
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Header and verified tensors of an agent file."""
     if not path.is_file():

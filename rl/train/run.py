@@ -14,7 +14,7 @@ import numpy as np
 
 from rl.learning import checkpoint
 from rl.learning.learner import Learner
-from rl.network.agent_file import load_agent, save_agent
+from rl.network.agent_file import load_agent, read_card, save_agent
 from rl.replay.chunks import recover, scan
 from rl.replay.mixed_window import MixedWindow
 from rl.replay.mixture import Mixture
@@ -169,7 +169,7 @@ class Run:
         """Write the newest network for the workers, and for evaluations; returns its id, which is its step."""
         step = self.learner.steps
         if step not in self._published or not self.directory.network(step).exists():
-            save_agent(self.directory.network(step), self.learner.ema_network, self.game, self._card(step))
+            save_agent(self.directory.network(step), self.learner.ema_network, self.game, self._card())
             self._published.append(step)
         for old in self._published[:-_NETWORKS_KEPT]:
             if old not in self.evaluated:
@@ -193,17 +193,20 @@ class Run:
         best = self.best_step
         step = self.publish() if best is None else best
         network = load_agent(self.directory.network(step), self.game)
-        card = self._card(step)
+        card = read_card(self.directory.network(step))
         if (rating := self.ladder.ratings().get(self.name_of(step))) is not None:
             card["elo"] = f"{rating.elo:.0f} ({rating.low:.0f} to {rating.high:.0f}; random play is 0)"
         save_agent(self.directory.best_agent, network, self.game, card)
 
-    def _card(self, step: int) -> dict[str, str]:
-        card = {"game": self.mixture.name, "seed": str(self.config.seed), "step": str(step)}
-        if step == self.learner.steps:
-            card["games"], card["evaluations"] = str(self.games), str(self.evaluations)
-            card["minutes"] = f"{self.seconds / 60:.1f}"
-        return card
+    def _card(self) -> dict[str, str]:
+        """What the newest network cost."""
+        counts = {"step": self.learner.steps, "games": self.games, "evaluations": self.evaluations}
+        return {
+            "game": self.mixture.name,
+            "seed": str(self.config.seed),
+            **{name: str(count) for name, count in counts.items()},
+            "minutes": f"{self.seconds / 60:.2f}",
+        }
 
     # --- saving -----------------------------------------------------------------------------------------------------
 

@@ -16,13 +16,13 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rl.errors import UserError
+from rl.files import naming_disk_errors, replace_file
 from rl.replay.mixture import Mixture
 from rl.train.config import TrainConfig
 
@@ -121,20 +121,9 @@ def _take_lock(path: Path, seconds: float) -> int:
     return descriptor
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees all of the old one or all of the new one."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-@contextmanager
-def naming_disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk, a missing permission and their like into one line that names the file."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"{error.filename or path}: {error.strerror or error}") from error
+def kept_networks(run_dir: Path) -> list[Path]:
+    """The networks that a run has kept, the oldest first. Raises UserError where there are none."""
+    networks = sorted((run_dir / "networks").glob("step-*.safetensors"))
+    if not networks:
+        raise UserError(f"{run_dir} holds no networks of a run")
+    return networks

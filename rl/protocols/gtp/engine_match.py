@@ -147,21 +147,25 @@ def play_engine_match(
     seed: int,
     judge: Judge,
     *,
+    openings: Sequence[Sequence[int]] | None = None,
+    start: int = 0,
     stop: Stop | None = None,
     progress: Progress | None = None,
 ) -> MatchResult:
     """Play `num_games` games, each opening twice with the colours swapped; `judge` scores those that ended early.
 
-    `stop` is polled at every ply; an unfinished game is dropped then. Closes nothing. Raises UserError when the game is
-    not for two or `num_games` is below 1.
+    `openings` and `start` are as `rl.arena.match.play_match` has them. `stop` is polled at every ply; an unfinished
+    game is dropped then. Closes nothing. Raises UserError when the game is not for two or `num_games` is below 1.
     """
     if game.num_players != 2:
         raise UserError(f"{game.name} is a game for {game.num_players}: a match needs two players")
     if num_games < 1:
         raise UserError(f"a match of {num_games} games: it needs at least one")
-    openings, notes = find_openings(game, (num_games + 1) // 2, seed)
+    notes: tuple[str, ...] = ()
+    if openings is None:
+        openings, notes = find_openings(game, (start + num_games + 1) // 2, seed)
     finished: list[MatchGame] = []
-    for number in range(num_games):
+    for number in range(start, start + num_games):
         opening = openings[number // 2 % len(openings)]
         first_begins = number % 2 == 0
         seats = (first, second) if first_begins else (second, first)
@@ -183,6 +187,7 @@ def play_engine_match(
                 result=ending.result,
                 values=tuple(None if ply.note is None else ply.note.value for ply in played.plies),
                 remark=ending.remark,
+                number=number,
             )
         )
         if progress is not None:
