@@ -14,9 +14,11 @@ from backends import needs_openvino
 from hypothesis import given
 
 import games
+from rl.network.device import Workload
 from rl.network.evaluator import TorchEvaluator
+from rl.network.int8 import multiplies_bytes
 from rl.network.model import Network, NetworkConfig, NetworkShape, value_of
-from rl.network.openvino import PIECES, piece_sizes
+from rl.network.openvino import PIECES, OpenVinoDevice, piece_sizes
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = NetworkConfig(blocks=2, channels=16, policy_channels=8, value_channels=8, value_hidden=16, pooling_interval=2)
@@ -71,6 +73,31 @@ def test_logits_are_told_apart_however_large_they_are() -> None:
     assert float(answers[0].prior_logits.std()) > 0.1
     np.testing.assert_allclose(answers[1].prior_logits - 5000.0, answers[0].prior_logits, atol=0.005)
     np.testing.assert_allclose(answers[1].values, answers[0].values, atol=0.005)
+
+
+@needs_openvino
+@pytest.mark.skipif(not multiplies_bytes(), reason="this CPU does not multiply bytes")
+def test_all_convolutions_but_the_stem_are_in_bytes() -> None:
+    game = games.make("tic_tac_toe")
+    network = Network(NetworkShape.of(game), SMALL).eval()
+    device = OpenVinoDevice(Workload(network.shape, SMALL, 4, precision="fastest"), network.state_dict())
+    device.start(0, 4)
+    model = device._requests[4].get_compiled_model().get_runtime_model()
+    about = [node.get_rt_info() for node in model.get_ordered_ops()]
+    inputs = [info["runtimePrecision"].value for info in about if info["layerType"].value == "Convolution"]
+    assert inputs[0] in ("bf16", "f32") and inputs[1:] == ["u8"] * 5
+
+
+@needs_openvino
+def test_with_a_fixed_batch_the_pieces_are_always_the_same() -> None:
+    game = games.make("tic_tac_toe")
+    network = Network(NetworkShape.of(game), SMALL).eval()
+    for fixed_batch, sizes in ((True, {16, 4}), (False, {1})):
+        workload = Workload(network.shape, SMALL, 24, fixed_batch=fixed_batch)
+        device = OpenVinoDevice(workload, network.state_dict())
+        for num_rows in (1, 2, 3):
+            device.start(0, num_rows)
+        assert set(device._requests) == sizes
 
 
 @needs_openvino
