@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from games.base import Game
 from rl.agents import shipped_agent
 from rl.errors import UserError
-from rl.search.evaluation import Evaluator
+
+if TYPE_CHECKING:
+    from rl.network.choice import Backend
+    from rl.network.evaluator import TorchEvaluator
 
 
 def find_agent(game: Game, asked: Path | None) -> Path | None:
@@ -22,7 +26,14 @@ def find_agent(game: Game, asked: Path | None) -> Path | None:
     return asked
 
 
-def load_evaluator(game: Game, path: Path, batch_size: int, device: str = "cpu", num_threads: int = 1) -> Evaluator:
+def load_evaluator(
+    game: Game,
+    path: Path,
+    batch_size: int,
+    device: str = "cpu",
+    num_threads: int = 1,
+    backend: Backend = "measured",
+) -> TorchEvaluator:
     """An evaluator over the agent in a file. Raises UserError as `load_agent` and `TorchEvaluator` do.
 
     Imports torch, which takes more than a second: call it when a network is needed, not before.
@@ -30,4 +41,5 @@ def load_evaluator(game: Game, path: Path, batch_size: int, device: str = "cpu",
     from rl.network.agent_file import load_agent
     from rl.network.evaluator import TorchEvaluator
 
-    return TorchEvaluator(game, load_agent(path, game), batch_size, device=device, num_threads=num_threads)
+    network = load_agent(path, game)
+    return TorchEvaluator(game, network, batch_size, device=device, num_threads=num_threads, backend=backend)

@@ -66,7 +66,9 @@ def _make_evaluator(game: Game, command: Command) -> tuple[Evaluator, str]:
     if path is None:
         print(f"keima: no agent ships for {game.name}: search without a network", file=sys.stderr)
         return UniformEvaluator(game, command.batch_size), "uniform"
-    return load_evaluator(game, path, command.batch_size, command.device, command.threads), path.stem
+    evaluator = load_evaluator(game, path, command.batch_size, command.device, command.threads)
+    print(f"keima: {path.name} on {game.name}: evaluated by {evaluator.description}", file=sys.stderr, flush=True)
+    return evaluator, path.stem
 
 
 def _check(command: Command) -> None:

@@ -51,7 +51,7 @@ def run(command: Command) -> int:
     _check(command)
     game = games.make(command.game)
     session = Session(game, remake, lambda game: _make_search(game, command), command.engine)
-    GtpEngine(session, version("keima"), _complain).serve(_input_lines(), _write)
+    GtpEngine(session, version("keima"), _tell).serve(_input_lines(), _write)
     return 0
 
 
@@ -73,15 +73,17 @@ def _check(command: Command) -> None:
 def _make_search(game: Game, command: Command) -> GameSearch:
     """The search of a game, compiled, with the agent that plays it."""
     path = find_agent(game, command.agent)
+    evaluator: Evaluator
     if path is None:
-        _complain(f"no agent ships for {game.name}: it is played by a search that knows only the rules")
-        evaluator: Evaluator = UniformEvaluator(game, command.leaves_per_tree)
+        _tell(f"no agent ships for {game.name}: it is played by a search that knows only the rules")
+        evaluator = UniformEvaluator(game, command.leaves_per_tree)
     else:
-        evaluator = load_evaluator(game, path, command.leaves_per_tree, command.device, command.threads)
+        evaluator = loaded = load_evaluator(game, path, command.leaves_per_tree, command.device, command.threads)
+        _tell(f"{path.name} on {game.name}: evaluated by {loaded.description}")
     return GameSearch(game, evaluator, command.search, leaves_per_tree=command.leaves_per_tree, memory=command.memory)
 
 
-def _complain(message: str) -> None:
+def _tell(message: str) -> None:
     print(f"keima: {message}", file=sys.stderr, flush=True)
 
 

@@ -84,9 +84,10 @@ def run(command: Command) -> int:
     path = find_agent(game, command.agent)
     generator = np.random.default_rng(command.seed)
     seed = int(generator.integers(2**62))
+    repeatable = command.seed is not None
     # A file asked for is loaded now: that it is no agent of this game is told before anything else.
-    evaluator = _load(game, command.agent) if command.agent is not None else None
-    preparation = _Preparation(lambda: _make_thinker(game, path, evaluator, seed))
+    evaluator = _load(game, command.agent, repeatable) if command.agent is not None else None
+    preparation = _Preparation(lambda: _make_thinker(game, path, evaluator, seed, repeatable))
     console = Console(sys.stdin, sys.stdout)
     if path is None:
         console.say(f"No agent ships for {game.name} yet: a search with random rollouts plays.")
@@ -130,11 +131,13 @@ def _human(command: Command, generator: np.random.Generator) -> int:
     return 0 if command.first == "me" else 1
 
 
-def _make_thinker(game: Game, path: Path | None, evaluator: Evaluator | None, seed: int) -> Thinker:
+def _make_thinker(game: Game, path: Path | None, evaluator: Evaluator | None, seed: int, repeatable: bool) -> Thinker:
     if path is None:
         return RolloutThinker(game, seed)
-    return NetworkThinker(game, evaluator or _load(game, path))
+    return NetworkThinker(game, evaluator or _load(game, path, repeatable))
 
 
-def _load(game: Game, path: Path) -> Evaluator:
-    return load_evaluator(game, path, LEAVES_PER_TREE, num_threads=min(_MOST_THREADS, os.cpu_count() or 1))
+def _load(game: Game, path: Path, repeatable: bool) -> Evaluator:
+    num_threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    backend: Literal["torch", "measured"] = "torch" if repeatable else "measured"
+    return load_evaluator(game, path, LEAVES_PER_TREE, num_threads=num_threads, backend=backend)

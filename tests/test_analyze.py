@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from scripts.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
+EVALUATED = r"keima: small\S+ on tic_tac_toe: evaluated by .+\n"
 
 
 def keima(*arguments: str, lines: str = "") -> subprocess.CompletedProcess[str]:
@@ -31,7 +33,7 @@ def test_the_command_drains_its_queries_at_the_end_of_the_input(small_agent: Pat
     queries = [{"id": str(number), "moves": ["a1", "b2"], "maxVisits": 10 + number % 3} for number in range(30)]
     lines = "\n".join([*map(json.dumps, queries), "bad", json.dumps({"id": "end", "action": "query_models"})])
     done = keima("analyze", "tic_tac_toe", "--agent", str(small_agent), lines=lines)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0 and re.fullmatch(EVALUATED, done.stderr)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     visits = {answer["id"]: answer["rootInfo"]["visits"] for answer in answers if "rootInfo" in answer}
     assert visits == {str(number): 10 + number % 3 for number in range(30)}
@@ -57,7 +59,7 @@ def test_the_command_is_quiet_when_its_reader_goes_away(small_agent: Path) -> No
     process.stdin.write('{"id": "2", "moves": [], "maxVisits": 1}\n')  # the input stays open: the engine must not wait
     process.stdin.flush()
     assert process.wait(60) == 141
-    assert process.stderr.read() == ""
+    assert re.fullmatch(EVALUATED, process.stderr.read())
     process.stdin.close()
     process.stderr.close()
 

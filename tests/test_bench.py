@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from backends import needs_openvino
 from minimax import solve_tic_tac_toe
 
 import games
@@ -128,6 +129,8 @@ def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch
         ["search", "--simulations", "0"],
         ["rollouts", "--positions", "none"],
         ["learner", "--batch-size", "0"],
+        ["evaluators", "--batch-sizes", "8", "0"],
+        ["evaluators", "--seconds", "0"],
         ["selfplay", "--stretches", "0"],
         ["selfplay", "--minutes", "0"],
         ["selfplay", "--minutes", "nan"],
@@ -252,6 +255,27 @@ def test_selfplay_without_an_agent_says_so(capsys: pytest.CaptureFixture[str], m
     limits = ["--games", "1000", "--minutes", "0.0001", "--batch-sizes", "2"]
     report = bench_json(capsys, "selfplay", "tic_tac_toe", *sizes, *limits)
     assert "random weights" in report["settings"]["network"] and report["settings"]["games"] < 1000
+
+
+@pytest.mark.parametrize("installed", [pytest.param(True, marks=needs_openvino), False])
+def test_evaluators_are_compared_and_chosen(
+    installed: bool, capsys: pytest.CaptureFixture[str], connect_four_agent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not installed:
+        monkeypatch.setattr("rl.network.openvino.runtime", lambda: None)
+    sizes = ["--batch-sizes", "1", "20", "--seconds", "0.001", "--repeats", "2", "--agent", str(connect_four_agent)]
+    report = bench_json(capsys, "evaluators", "connect_four", *sizes)
+    figures = check(report, "evaluators")
+    for size in (1, 20):
+        for precision in ("native", "fastest"):
+            found = [name for name, clock in figures if name.startswith(f"batch {size}, {precision}: ") and clock]
+            libraries = {re.search("PyTorch|OpenVINO", name).group() for name in found}  # type: ignore[union-attr]
+            assert libraries == ({"PyTorch", "OpenVINO"} if installed else {"PyTorch"})
+            assert any(name.endswith("over PyTorch") for name in found) == installed
+    agreement = [figure["median"] for (name, _), figure in figures.items() if name.endswith("against float32")]
+    assert len(agreement) == (8 if installed else 4) and max(agreement) < 0.2
+    assert sum(note.startswith("chosen by measuring") for note in report["notes"]) == 2
+    assert any("not installed" in note for note in report["notes"]) is not installed
 
 
 def test_truth_tells_players_apart(capsys: pytest.CaptureFixture[str], connect_four_agent: Path) -> None:

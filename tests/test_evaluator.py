@@ -8,13 +8,17 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import torch
+from backends import BACKENDS
 from small_games import NETWORK_GAMES
 from torch import Tensor
 
 import games
 from games.base import FloatArray, Game
 from rl.errors import UserError
-from rl.network.evaluator import MAX_OUTSTANDING, NUM_LANES, HandOver, Precision, TorchEvaluator, batch_sizes
+from rl.network.choice import Backend
+from rl.network.cpu import batch_sizes
+from rl.network.device import MAX_OUTSTANDING, NUM_LANES, Precision
+from rl.network.evaluator import HandOver, TorchEvaluator
 from rl.network.model import Network, NetworkConfig, NetworkShape, value_of
 from rl.search.evaluation import Evaluation, Evaluator
 
@@ -163,10 +167,11 @@ def test_misuse_is_refused_and_changes_nothing() -> None:
 # --- the CPU ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("fixed_batch", [False, True])
-def test_cpu_evaluator_agrees_with_the_network(game: Game, fixed_batch: bool) -> None:
+def test_cpu_evaluator_agrees_with_the_network(game: Game, fixed_batch: bool, backend: Backend) -> None:
     network = network_for(game)
-    evaluator: Evaluator = TorchEvaluator(game, network, 32, network_id=7, fixed_batch=fixed_batch)
+    evaluator: Evaluator = TorchEvaluator(game, network, 32, network_id=7, fixed_batch=fixed_batch, backend=backend)
     assert evaluator.network_id == 7 and evaluator.batch_size == 32
     for num_rows in (1, 5, 32, 17):
         observations = random_planes(num_rows, game, seed=num_rows)
@@ -180,9 +185,24 @@ def test_cpu_evaluator_agrees_with_the_network(game: Game, fixed_batch: bool) ->
         np.testing.assert_allclose(evaluation.values, value_of(expected.value_logits).numpy(), atol=0.1)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_in_float32_it_says_what_the_network_says(game: Game, backend: Backend) -> None:
+    network, observations = network_for(game), random_planes(23, game)
+    evaluator = TorchEvaluator(game, network, 23, precision="float32", backend=backend)
+    evaluation = evaluate(evaluator, observations)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(observations))
+    assert "float32" in evaluator.description
+    np.testing.assert_allclose(evaluation.prior_logits, expected.policy_logits.numpy(), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(evaluation.values, value_of(expected.value_logits).numpy(), atol=1e-3)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("precision", ["native", "fastest"])
-def test_with_a_fixed_batch_a_row_does_not_see_its_neighbours(game: Game, precision: Precision) -> None:
-    evaluator = TorchEvaluator(game, network_for(game), 24, fixed_batch=True, precision=precision)
+def test_with_a_fixed_batch_a_row_does_not_see_its_neighbours(
+    game: Game, precision: Precision, backend: Backend
+) -> None:
+    evaluator = TorchEvaluator(game, network_for(game), 24, fixed_batch=True, precision=precision, backend=backend)
     observations = random_planes(24, game)
     together = evaluate(evaluator, observations)
     for num_rows in (1, 3, 11):
@@ -191,9 +211,10 @@ def test_with_a_fixed_batch_a_row_does_not_see_its_neighbours(game: Game, precis
         np.testing.assert_array_equal(fewer.values, together.values[:num_rows])
 
 
-def test_rows_of_a_ticket_stay_when_others_follow() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rows_of_a_ticket_stay_when_others_follow(backend: Backend) -> None:
     game = games.make("tic_tac_toe")
-    evaluator = TorchEvaluator(game, network_for(game), 8)
+    evaluator = TorchEvaluator(game, network_for(game), 8, backend=backend)
     first = evaluate(evaluator, random_planes(8, game, seed=1))
     kept = first.values.copy()
     second = evaluate(evaluator, random_planes(8, game, seed=2))
@@ -201,28 +222,30 @@ def test_rows_of_a_ticket_stay_when_others_follow() -> None:
     np.testing.assert_array_equal(first.values, kept)
 
 
-def test_load_weights_replaces_weights_and_id(game: Game) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_load_weights_replaces_weights_and_id(game: Game, backend: Backend) -> None:
     first, second = network_for(game, seed=1), network_for(game, seed=2)
-    evaluator = TorchEvaluator(game, first, 8)
+    evaluator = TorchEvaluator(game, first, 8, backend=backend)
     observations = random_planes(8, game)
     before = evaluate(evaluator, observations)
     evaluator.load_weights(second.state_dict(), network_id=1)
     after = evaluate(evaluator, observations)
-    expected = evaluate(TorchEvaluator(game, second, 8), observations)
+    expected = evaluate(TorchEvaluator(game, second, 8, backend=backend), observations)
     assert evaluator.network_id == 1
     np.testing.assert_array_equal(after.prior_logits, expected.prior_logits)
     np.testing.assert_array_equal(after.values, expected.values)
     assert not np.array_equal(before.values, after.values)
 
 
-def test_two_threads_with_an_evaluator_each_get_the_same_numbers() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_two_threads_with_an_evaluator_each_get_the_same_numbers(backend: Backend) -> None:
     game = games.make("connect_four")
     network, observations = network_for(game), random_planes(16, game)
-    expected = evaluate(TorchEvaluator(game, network, 16), observations)
+    expected = evaluate(TorchEvaluator(game, network, 16, backend=backend), observations)
     wrong: list[int] = []
 
     def work(number: int) -> None:
-        evaluator = TorchEvaluator(game, network, 16)
+        evaluator = TorchEvaluator(game, network, 16, backend=backend)
         for _ in range(20):
             if not np.array_equal(evaluate(evaluator, observations).values, expected.values):
                 wrong.append(number)
@@ -235,11 +258,12 @@ def test_two_threads_with_an_evaluator_each_get_the_same_numbers() -> None:
     assert wrong == []
 
 
-def test_an_evaluator_may_play_a_smaller_board_than_it_was_trained_on() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_evaluator_may_play_a_smaller_board_than_it_was_trained_on(backend: Backend) -> None:
     trained = network_for(games.make("connect_four"))
     small = games.make("connect_four5x4")
     observations = random_planes(4, small)
-    evaluation = evaluate(TorchEvaluator(small, trained, 4), observations)
+    evaluation = evaluate(TorchEvaluator(small, trained, 4, backend=backend), observations)
     canvas, mask = torch.zeros(4, small.observation_shape[0], 6, 7), torch.zeros(4, 1, 6, 7)
     canvas[:, :, :4, :5], mask[:, :, :4, :5] = torch.from_numpy(observations), 1
     with torch.inference_mode():

@@ -27,7 +27,7 @@ def test_a_conversation_through_pipes(small_agent: Path) -> None:
         timeout=240,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0 and re.fullmatch(r"keima: small\S+ on tic_tac_toe: evaluated by .+\n", done.stderr)
     replies = done.stdout.split("\n\n")
     assert replies[0] == "=1 Keima" and replies[1].startswith("=2 ") and replies[2].startswith("=3\ninfo move ")
     assert replies[3] == "?4 unknown command" and replies[4].startswith("=5\n3 ") and replies[5:] == [""]

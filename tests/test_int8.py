@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from backends import needs_openvino
 from small_games import NETWORK_GAMES
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from rl.network.evaluator import TorchEvaluator
 from rl.network.folded import FoldedNetwork, Tower, inference_dtype
 from rl.network.int8 import Int8Tower, int8_pays
 from rl.network.model import Network, NetworkConfig, NetworkShape, Rectifier, value_of
+from rl.search.evaluation import Evaluation
 
 CPU = torch.device("cpu")
 CONFIG = NetworkConfig(blocks=3, channels=32, policy_channels=16, value_channels=16, value_hidden=16)
@@ -80,6 +82,28 @@ def test_int8_agrees_with_the_network(game: Game, dtype: torch.dtype) -> None:
 
 
 @needs_int8
+@needs_openvino
+def test_openvino_has_the_same_int8(game: Game) -> None:
+    network, observations = trained(game), planes(100, game)
+    answers = {}
+    for backend, precision in (("torch", "fastest"), ("openvino", "fastest"), ("openvino", "native")):
+        evaluator = TorchEvaluator(game, network, 100, precision=precision, backend=backend)
+        assert ("8-bit" in evaluator.description) == (precision == "fastest")
+        evaluator.buffer()[:] = observations.numpy()
+        answers[backend, precision] = evaluator.collect(evaluator.submit(100))
+    with torch.inference_mode():
+        output = network(observations)
+    expected = Evaluation(output.policy_logits.numpy(), value_of(output.value_logits).numpy())
+    for part in ("prior_logits", "values"):
+        of_torch, of_openvino, native = (getattr(answer, part) for answer in answers.values())
+        right = getattr(expected, part)
+        error = np.std(of_openvino - right)
+        assert 0 < error < 1.5 * np.std(of_torch - right) + 1e-4  # as good
+        assert np.std(of_openvino - of_torch) < 2 * np.std(of_torch - right) + 1e-4
+        assert np.std(native - right) < error  # and it does round to bytes
+
+
+@needs_int8
 def test_fastest_uses_int8_and_takes_new_weights(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[Tower] = []
 
@@ -87,7 +111,7 @@ def test_fastest_uses_int8_and_takes_new_weights(game: Game, monkeypatch: pytest
         used.append(Int8Tower(*arguments))
         return used[-1]
 
-    monkeypatch.setattr("rl.network.evaluator.Int8Tower", noting)
+    monkeypatch.setattr("rl.network.cpu.Int8Tower", noting)
     first, second = Network(NetworkShape.of(game), CONFIG), trained(game)
     evaluator = TorchEvaluator(game, first, 32, precision="fastest")
     evaluator.load_weights(second.state_dict(), network_id=1)
@@ -101,7 +125,7 @@ def test_fastest_uses_int8_and_takes_new_weights(game: Game, monkeypatch: pytest
 
 
 def test_fastest_is_native_where_int8_does_not_pay(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rl.network.evaluator.int8_pays", lambda dtype: False)
+    monkeypatch.setattr("rl.network.cpu.int8_pays", lambda dtype: False)
     network = trained(game)
     observations = planes(8, game).numpy()
     answers = []

@@ -39,6 +39,7 @@ def test_a_run_trains_evaluates_exports_and_goes_on(tmp_path: Path) -> None:
     )
     output = io.StringIO()
     assert train(MIXTURE, config, run_dir, output) == 0
+    assert output.getvalue().count("networks are evaluated by") == 1
     assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
 
     numbers = numbers_on_disk(run_dir)

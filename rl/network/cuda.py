@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from games.base import FloatArray
-from rl.network.evaluator import NUM_LANES
+from rl.network.device import NUM_LANES
 from rl.network.folded import FoldedNetwork, inference_dtype
 from rl.network.model import NetworkConfig, NetworkShape
 from rl.search.evaluation import Evaluation
@@ -57,7 +57,7 @@ class _Lane:
 
 
 class CudaDevice:
-    """`rl.network.evaluator.Device` on one CUDA device, in bfloat16."""
+    """`rl.network.device.Device` on one CUDA device, in bfloat16."""
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class CudaDevice:
         device: torch.device,
         fixed_batch: bool,
     ) -> None:
+        self.description = "CUDA, bfloat16"
         self._device = device
         self._num_actions = shape.num_actions
         self._network = FoldedNetwork(shape, config, state, device, inference_dtype(device))

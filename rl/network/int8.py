@@ -20,11 +20,16 @@ _LARGEST = 255.0
 _ONES = [1, 1]
 
 
+def multiplies_bytes() -> bool:
+    """Whether this CPU multiplies bytes in hardware, sums being of 32 bits. (Without, they may overflow 16 bits.)"""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
+
+
 @functools.cache
 def int8_pays(dtype: torch.dtype) -> bool:
     """Whether this CPU multiplies bytes in hardware, and torch's private operations for it are there and right."""
-    capabilities = torch.cpu.get_capabilities()
-    if not any(capabilities.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8")):
+    if not multiplies_bytes():
         return False
     generator = torch.Generator().manual_seed(0)
     weight, bias = torch.randn(16, 16, 3, 3, generator=generator) / 12, torch.randn(16, generator=generator)

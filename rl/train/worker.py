@@ -70,6 +70,8 @@ class Report(NamedTuple):
     """`Selfplay.take_counts`, and the `seconds` that were not idle."""
     begun: int
     """How many of the numbers given it has begun, since its start."""
+    evaluated_by: str
+    """What evaluates its networks, for people; empty before there is one."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,10 @@ class _Table:
         self._evaluator: TorchEvaluator | None = None
 
     @property
+    def evaluated_by(self) -> str:
+        return "" if self._evaluator is None else self._evaluator.description
+
+    @property
     def has_work(self) -> bool:
         return bool(self.numbers) or self.selfplay.num_active > 0
 
@@ -143,6 +149,7 @@ class _Table:
                 network_id=message.network_id,
                 fixed_batch=self._setup.fixed_batch,
                 precision="fastest",
+                backend="torch" if self._setup.fixed_batch else "measured",
             )
         else:
             self._evaluator.load_weights(network.state_dict(), message.network_id)
@@ -209,7 +216,10 @@ class _Worker:
         self._last_report = time.monotonic()
         numbers = tuple(record.game_number for record in finished)
         begun = sum(table.begun for table in self._tables)
-        self._pipe.send(Report(numbers, tuple(encode(record) for record in finished), dict(counts), begun))
+        # The first game has most of the boards.
+        evaluated_by = self._tables[0].evaluated_by
+        games = tuple(encode(record) for record in finished)
+        self._pipe.send(Report(numbers, games, dict(counts), begun, evaluated_by))
 
     def _listen(self) -> None:
         """Take all messages that are there; wait a little for one when there is nothing to play."""

@@ -62,6 +62,7 @@ class WorkerPool:
         self._loud = loud
         self._network: UseNetwork | None = None
         self._paused = False
+        self._told: set[str] = set()
         self.restarts = 0
         """Workers started again."""
         self._places: list[_Place] = []
@@ -159,10 +160,17 @@ class WorkerPool:
             place.ready |= message.counts.get("places", 0) > 0
             place.numbers.difference_update(message.numbers)
             place.begun = message.begun
+            self._tell(message.evaluated_by)
             if message.games:
                 place.deaths = 0
             reports.append(message)
         return reports
+
+    def _tell(self, evaluated_by: str) -> None:
+        """Say once what evaluates the networks; workers may have measured differently."""
+        if evaluated_by and evaluated_by not in self._told:
+            self._told.add(evaluated_by)
+            self._say(f"self-play: networks are evaluated by {evaluated_by}")
 
     def _start(self, index: int) -> Child:
         setup = replace(self._setup, writer_name=f"{self._setup.writer_name}{index}")

@@ -14,6 +14,7 @@ from rl.errors import UserError
 from scripts.bench import (
     ablations,
     cuda,
+    evaluators,
     games,
     learner,
     peers,
@@ -43,6 +44,7 @@ Command = (
     | Annotated[search.SearchBench, subcommand("search")]
     | Annotated[rollouts.RolloutsBench, subcommand("rollouts")]
     | Annotated[selfplay.SelfplayBench, subcommand("selfplay")]
+    | Annotated[evaluators.EvaluatorsBench, subcommand("evaluators")]
     | Annotated[learner.LearnerBench, subcommand("learner")]
     | Annotated[startup.StartupBench, subcommand("startup")]
     | Annotated[truth.TruthBench, subcommand("truth")]
@@ -63,6 +65,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     startup.StartupBench: startup.measure,
     truth.TruthBench: truth.measure,
     selfplay.SelfplayBench: selfplay.measure,
+    evaluators.EvaluatorsBench: evaluators.measure,
     strength.StrengthBench: strength.measure,
     perfect.PerfectBench: perfect.measure,
     shipped.ShippedBench: shipped.measure,

@@ -16,7 +16,8 @@ import torch
 import games
 from games.base import FloatArray, Game
 from rl.errors import UserError
-from rl.network.evaluator import MAX_OUTSTANDING, TorchEvaluator
+from rl.network.device import MAX_OUTSTANDING
+from rl.network.evaluator import TorchEvaluator
 from rl.network.model import Network, NetworkConfig, NetworkShape, value_of
 from rl.search.evaluation import Evaluator
 from rl.selfplay.lockstep import Selfplay, SelfplayConfig

@@ -13,13 +13,14 @@ import torch
 
 import games
 from games.base import Game
-from rl.network.evaluator import MAX_OUTSTANDING, Precision, TorchEvaluator
+from rl.network.choice import Backend
+from rl.network.device import Precision
+from rl.network.evaluator import TorchEvaluator
 from rl.network.model import Network
-from rl.search.evaluation import Evaluator
 from rl.selfplay.lockstep import Selfplay, SelfplayConfig
 from scripts.arguments import GameName
 from scripts.bench.agents import measured_network
-from scripts.bench.cuda import random_positions
+from scripts.bench.bare import bare_evaluator, full_batches
 from scripts.bench.report import Figure, Lap, Options, Report, rates, require_positive, timed
 
 _WARM_UP_WAVES = 20
@@ -49,6 +50,8 @@ class SelfplayBench(Options):
     """Length of one measurement of one batch size."""
     precision: Precision = "fastest"
     """Of the network's arithmetic, in self-play and bare: fastest is what training plays with."""
+    backend: Backend = "measured"
+    """What evaluates the network, in self-play and bare: measured is what training plays with."""
 
 
 def measure(command: SelfplayBench) -> Report:
@@ -70,18 +73,20 @@ def measure(command: SelfplayBench) -> Report:
     game = games.make(command.game)
     torch.set_num_threads(1)
     network, network_name = measured_network(game, command.agent)
-    bare = {size: _bare_evaluator(game, network, size, command.precision) for size in command.batch_sizes}
+    bare = {
+        size: bare_evaluator(game, network, size, command.precision, command.backend) for size in command.batch_sizes
+    }
     table = _Table(game, network, command)
     bare_laps: dict[int, list[Lap]] = {size: [] for size in bare}
     minutes = float("inf") if command.minutes is None else command.minutes
     for stretch in range(command.stretches):
         table.play(command.games * (stretch + 1) / command.stretches, 60 * minutes * (stretch + 1) / command.stretches)
         for size, evaluator in bare.items():
-            bare_laps[size].append(timed(partial(_full_batches, evaluator, command.bare_seconds)))
+            bare_laps[size].append(timed(partial(full_batches, evaluator, command.bare_seconds)))
     settings = {
         "game": game.name,
         "network": network_name,
-        "precision": command.precision,
+        "evaluated by": table.evaluated_by,
         "simulations": command.simulations,
         "lockstep": command.lockstep,
         "games": table.num_games,
@@ -101,7 +106,10 @@ class _Table:
             full_search_fraction=1.0,
         )
         self._selfplay = Selfplay(game, config, command.seed)
-        self._evaluator = TorchEvaluator(game, network, command.lockstep, precision=command.precision)
+        self._evaluator = TorchEvaluator(
+            game, network, command.lockstep, precision=command.precision, backend=command.backend
+        )
+        self.evaluated_by = self._evaluator.description
         self._next_number = count().__next__
         self.num_games = 0
         self.seconds = 0.0
@@ -131,25 +139,6 @@ class _Table:
     def of(self, name: str) -> list[Lap]:
         """The stretches with one of the counts as what was done."""
         return [lap._replace(amount=counts[name]) for lap, counts in zip(self.laps, self.counts, strict=True)]
-
-
-def _bare_evaluator(game: Game, network: Network, batch_size: int, precision: Precision) -> Evaluator:
-    """An evaluator of its own for one batch size, its input positions of random play."""
-    evaluator = TorchEvaluator(game, network, batch_size, precision=precision)
-    positions = random_positions(game, batch_size)
-    for _ in range(MAX_OUTSTANDING + 1):  # each input buffer, and the library's preparations
-        evaluator.buffer()[:] = positions
-        evaluator.collect(evaluator.submit(batch_size))
-    return evaluator
-
-
-def _full_batches(evaluator: Evaluator, seconds: float) -> float:
-    """Full batches back to back for so long, one at least; returns the rows evaluated."""
-    begun, rows = time.perf_counter(), 0
-    while rows == 0 or time.perf_counter() - begun < seconds:
-        evaluator.collect(evaluator.submit(evaluator.batch_size))
-        rows += evaluator.batch_size
-    return float(rows)
 
 
 def _total(laps: Sequence[Lap]) -> Lap:
