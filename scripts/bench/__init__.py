@@ -18,6 +18,7 @@ from scripts.bench import (
     learner,
     perfect,
     play,
+    robots,
     rollouts,
     search,
     selfplay,
@@ -41,6 +42,7 @@ Command = (
     | Annotated[games.GamesBench, subcommand("games")]
     | Annotated[search.SearchBench, subcommand("search")]
     | Annotated[rollouts.RolloutsBench, subcommand("rollouts")]
+    | Annotated[robots.RobotsBench, subcommand("robots")]
     | Annotated[selfplay.SelfplayBench, subcommand("selfplay")]
     | Annotated[learner.LearnerBench, subcommand("learner")]
     | Annotated[startup.StartupBench, subcommand("startup")]
@@ -57,6 +59,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     games.GamesBench: games.measure,
     search.SearchBench: search.measure,
     rollouts.RolloutsBench: rollouts.measure,
+    robots.RobotsBench: robots.measure,
     learner.LearnerBench: learner.measure,
     startup.StartupBench: startup.measure,
     truth.TruthBench: truth.measure,
