@@ -25,6 +25,7 @@ class _Entry(NamedTuple):
 
 _TASKS = {
     "planar_reach": _Entry("PlanarReach", 50, has_goal=True),
+    "cart_pole_swing_up": _Entry("CartPoleSwingUp", 250),
 }
 
 
