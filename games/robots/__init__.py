@@ -26,6 +26,7 @@ class _Entry(NamedTuple):
 _TASKS = {
     "planar_reach": _Entry("PlanarReach", 50, has_goal=True),
     "cart_pole_swing_up": _Entry("CartPoleSwingUp", 250),
+    "quadrotor_2d_hover": _Entry("Quadrotor2DHover", 150, has_goal=True),
 }
 
 
