@@ -27,6 +27,7 @@ _TASKS = {
     "planar_reach": _Entry("PlanarReach", 50, has_goal=True),
     "cart_pole_swing_up": _Entry("CartPoleSwingUp", 250),
     "quadrotor_2d_hover": _Entry("Quadrotor2DHover", 150, has_goal=True),
+    "diff_drive_park": _Entry("DiffDrivePark", 100, has_goal=True),
 }
 
 
