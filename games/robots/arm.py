@@ -19,7 +19,7 @@ import math
 from typing import NamedTuple
 
 from games.compiled import inlined
-from games.robots.scalars import clip
+from games.robots.scalars import clip, turned
 
 
 class Mass(NamedTuple):
@@ -65,11 +65,10 @@ def mass_of(
 
 @inlined
 def _accelerations(
-    mass: Mass, servo: Servo, angle_2: float, velocity_1: float, velocity_2: float
+    mass: Mass, servo: Servo, bend: tuple[float, float], velocity_1: float, velocity_2: float
 ) -> tuple[float, float]:
-    """q'' from the manipulator equation."""
-    coupling = mass.beta * math.cos(angle_2)
-    turning = mass.beta * math.sin(angle_2)
+    """q'' from the manipulator equation; `bend` is (cos q2, sin q2)."""
+    coupling, turning = mass.beta * bend[0], mass.beta * bend[1]
     m11, m12, m22 = mass.alpha + 2.0 * coupling, mass.delta + coupling, mass.elbow
     force_1 = servo.gain_1 * (servo.target_1 - velocity_1) + turning * velocity_2 * (2.0 * velocity_1 + velocity_2)
     force_2 = servo.gain_2 * (servo.target_2 - velocity_2) - turning * velocity_1 * velocity_1
@@ -82,13 +81,14 @@ def advance_arm(mass: Mass, servo: Servo, motion: Motion, seconds: float) -> Mot
     """The motion `seconds` later, without stops: one step of the classical fourth-order Runge-Kutta method."""
     half = 0.5 * seconds
     p1, p2, v1, v2 = motion.angle_1, motion.angle_2, motion.velocity_1, motion.velocity_2
-    a1, a2 = _accelerations(mass, servo, p2, v1, v2)
+    cosine, sine = math.cos(p2), math.sin(p2)
+    a1, a2 = _accelerations(mass, servo, (cosine, sine), v1, v2)
     v1b, v2b = v1 + half * a1, v2 + half * a2
-    b1, b2 = _accelerations(mass, servo, p2 + half * v2, v1b, v2b)
+    b1, b2 = _accelerations(mass, servo, turned(cosine, sine, half * v2), v1b, v2b)
     v1c, v2c = v1 + half * b1, v2 + half * b2
-    c1, c2 = _accelerations(mass, servo, p2 + half * v2b, v1c, v2c)
+    c1, c2 = _accelerations(mass, servo, turned(cosine, sine, half * v2b), v1c, v2c)
     v1d, v2d = v1 + seconds * c1, v2 + seconds * c2
-    d1, d2 = _accelerations(mass, servo, p2 + seconds * v2c, v1d, v2d)
+    d1, d2 = _accelerations(mass, servo, turned(cosine, sine, seconds * v2c), v1d, v2d)
     sixth = seconds / 6.0
     return Motion(
         p1 + sixth * (v1 + 2.0 * v1b + 2.0 * v1c + v1d),

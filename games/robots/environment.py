@@ -11,11 +11,11 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from games.base import FloatArray
-from games.robots.episodes import begin, observed, spaces_of, success_info
+from games.robots.episodes import StateRow, begin, checked_actions, checked_row, observed, spaces_of, success_info
+from games.robots.showing import Window, picture
 from games.robots.task import GoalTask, RowArray, Task
 
 Observation = FloatArray | dict[str, FloatArray]
-StateRow = npt.NDArray[np.float64]
 
 
 class TaskEnv(gymnasium.Env[Any, Any]):
@@ -40,7 +40,7 @@ class TaskEnv(gymnasium.Env[Any, Any]):
         self.render_mode = render_mode
         self.observation_space, self.action_space = spaces_of(self.task)
         self._states: RowArray = np.zeros((1, self.task.state_size))
-        self._screen: Any = None
+        self._window = Window(self.task)
 
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
@@ -56,12 +56,7 @@ class TaskEnv(gymnasium.Env[Any, Any]):
 
     def step(self, action: FloatArray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Move one control period on. Raises ValueError on an action of the wrong shape, or not finite."""
-        actions = np.asarray(action, np.float32)
-        if actions.shape != (self.task.action_size,) or not np.isfinite(actions).all():
-            raise ValueError(
-                f"an action of {self.task.name} is {self.task.action_size} finite numbers: {action!r} is not"
-            )
-        rewards, terminated = self.task.step(self._states, actions[None])
+        rewards, terminated = self.task.step(self._states, checked_actions(self.task, action)[None])
         info = {name: bool(values[0]) for name, values in success_info(self.task, self._states).items()}
         self._show()
         return self._observation(), float(rewards[0]), bool(terminated[0]), False, info
@@ -73,10 +68,7 @@ class TaskEnv(gymnasium.Env[Any, Any]):
 
     def set_state(self, state: StateRow) -> None:
         """Go on from what `get_state` returned, here or in another process. Raises ValueError on any other shape."""
-        row = np.asarray(state, np.float64)
-        if row.shape != (self.task.state_size,):
-            raise ValueError(f"a state of {self.task.name} is a row of {self.task.state_size} numbers")
-        self._states[0] = row
+        self._states[0] = checked_row(self.task, state)
 
     def render(self) -> npt.NDArray[np.uint8] | None:
         """The picture of the state in mode "rgb_array", else None."""
@@ -88,23 +80,15 @@ class TaskEnv(gymnasium.Env[Any, Any]):
 
     def close(self) -> None:
         """Close the window, if there is one."""
-        if self._screen is not None:
-            self._screen.close()
-            self._screen = None
+        self._window.close()
 
     def _observation(self) -> Observation:
         batch = observed(self.task, self._states)
         return {name: values[0] for name, values in batch.items()} if isinstance(batch, dict) else batch[0]
 
     def _show(self) -> None:
-        """Bring the window up to date, in mode "human"."""
-        if self.render_mode != "human":
-            return
-        from games.robots.drawing import Screen
-
-        if self._screen is None:
-            self._screen = Screen(self.task.name, self.metadata["render_fps"])
-        self._screen.show(picture(self.task, self._states[0]))
+        if self.render_mode == "human":
+            self._window.show(self._states[0])
 
 
 class GoalEnv(TaskEnv):
@@ -136,12 +120,3 @@ class GoalEnv(TaskEnv):
             np.ascontiguousarray(achieved).reshape(-1, size), np.ascontiguousarray(desired).reshape(-1, size)
         )
         return found.reshape(shape) if shape else found[0].item()
-
-
-def picture(task: Task, state: StateRow) -> npt.NDArray[np.uint8]:
-    """[height, width, 3] uint8: a state as the task draws it."""
-    from games.robots.drawing import Canvas
-
-    canvas = Canvas(task.view)
-    task.draw(canvas, state)
-    return canvas.pixels()

@@ -12,6 +12,9 @@ from gymnasium import spaces
 from games.base import BoolArray, FloatArray, HashArray
 from games.robots.task import GoalTask, RowArray, Task
 
+StateRow = npt.NDArray[np.float64]
+"""[S] float64: one state."""
+
 
 def spaces_of(task: Task) -> tuple[spaces.Space[Any], spaces.Box]:
     """(observations, actions) of a task; those of a goal task are dictionaries, as Gymnasium-Robotics has them."""
@@ -78,6 +81,22 @@ def success_info(task: Task, states: RowArray) -> dict[str, BoolArray]:
     """[n] under the two names by which others look for it: Stable-Baselines3, and Gymnasium's and MetaWorld's users."""
     successes = task.successes(states)
     return {"is_success": successes, "success": successes.copy()}
+
+
+def checked_actions(task: Task, action: Any) -> FloatArray:
+    """`action` as float32 [A]; raises ValueError where it has another shape or is not finite."""
+    actions = np.asarray(action, np.float32)
+    if actions.shape != (task.action_size,) or not np.isfinite(actions).all():
+        raise ValueError(f"an action of {task.name} is {task.action_size} finite numbers: {action!r} is not")
+    return actions
+
+
+def checked_row(task: Task, state: Any) -> StateRow:
+    """`state` as float64 [S]; raises ValueError where it has another shape."""
+    row = np.asarray(state, np.float64)
+    if row.shape != (task.state_size,):
+        raise ValueError(f"a state of {task.name} is a row of {task.state_size} numbers")
+    return row
 
 
 def _box(low: tuple[float, ...], high: tuple[float, ...]) -> spaces.Box:

@@ -12,8 +12,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from games.base import BoolArray, FloatArray
-from games.robots.environment import Observation, picture
+from games.robots.environment import Observation
 from games.robots.episodes import begin, observed, spaces_of, success_info
+from games.robots.showing import picture
 from games.robots.task import RowArray, Task
 
 

@@ -16,6 +16,7 @@ from rl.search.random import random_bits
 from scripts.bench.report import Figure, Report, TimedOptions, interleaved, rates, require_positive
 
 _STEPS_GOAL = 1e6
+_STRETCH = 40
 
 
 @dataclass(frozen=True)
@@ -63,18 +64,19 @@ def _keys(count: int, seed: int) -> HashArray:
 
 
 def _step(task: Task, command: RobotsBench, turn: int) -> float:
-    """Step so often; episodes begin anew after their longest time, and one that has ended goes on till then, which
-    costs the same. Returns the steps made."""
+    """Step until about so many steps are made, in episodes cut to _STRETCH; returns how many, without those of
+    episodes that have ended."""
     generator = np.random.default_rng(command.seed + turn)
     actions = generator.uniform(-1, 1, (8, command.rows, task.action_size)).astype(np.float32)
-    keys = _keys(command.rows, command.seed + turn)
-    num_calls = max(1, command.steps // command.rows)
-    states = task.new_states(keys)
-    for call in range(num_calls):
-        if call % task.max_episode_steps == 0:
-            task.reset(states, keys)
-        task.step(states, actions[call % 8])
-    return num_calls * command.rows
+    starts = task.new_states(_keys(command.rows, command.seed + turn))
+    states, num_steps, num_ended = starts.copy(), 0, 0
+    for call in range(max(1, command.steps // command.rows)):
+        if call % _STRETCH == 0:
+            states[:], num_ended = starts, 0
+        _, terminated = task.step(states, actions[call % 8])
+        num_steps += command.rows - num_ended
+        num_ended = max(num_ended, int(np.count_nonzero(terminated)))
+    return num_steps
 
 
 def _random_actions(task: Task, seed: int) -> Callable[[RowArray], FloatArray]:
