@@ -127,7 +127,8 @@ def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch
     reports = bench_json(capsys, "all", "--seed", "3")
     names = [report["benchmark"] for report in reports]
     assert names[:2] == ["PlayBench", "GamesBench"]
-    assert names[2:] == ["SearchBench", "RolloutsBench", "LearnerBench", "StartupBench", "TruthBench"]
+    assert names[2:5] == ["SearchBench", "RolloutsBench", "RobotsBench"]
+    assert names[5:] == ["LearnerBench", "StartupBench", "TruthBench"]
     assert seeds == [3] * len(names)
 
 

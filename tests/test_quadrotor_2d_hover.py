@@ -7,6 +7,7 @@ import math
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import data_equivalence
 from mujoco_twins import load, run
 
 from games.robots import quadrotor_2d_hover as quad
@@ -129,3 +130,18 @@ def test_mujoco_flies_the_same_craft_the_same_way(seed: int) -> None:
         np.testing.assert_allclose(states[0, :2], data.qpos[:2], atol=1e-4)
         assert abs(math.sin(states[0, quad.TILT] - data.qpos[2])) < 1e-4
         np.testing.assert_allclose(states[0, 3:6], data.qvel, atol=1e-3)
+
+
+def test_many_crash_and_begin_anew_as_one_does() -> None:
+    """The native vector environment against Gymnasium's, each step after a crash included."""
+    name, count = "keima/Quadrotor2DHover-v0", 4
+    one = gymnasium.make_vec(name, count, vectorization_mode="vector_entry_point")
+    other = gymnasium.make_vec(name, count, vectorization_mode="sync")
+    assert data_equivalence(one.reset(seed=6), other.reset(seed=6), exact=True)
+    crashes = 0
+    for _ in range(60):
+        falling = np.full((count, 2), -1, np.float32)
+        step = one.step(falling)
+        assert data_equivalence(step, other.step(falling), exact=True)
+        crashes += int(step[2].sum())
+    assert crashes >= count

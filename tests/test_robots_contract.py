@@ -363,6 +363,21 @@ def test_every_parameter_matters(name: str) -> None:
         assert (nominal != changed).any(), key
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_what_a_vector_environment_was_asked_holds_for_the_episodes_that_follow(name: str) -> None:
+    title = next(one for one in IDS if games.robots.ENVIRONMENTS[one].task == name)
+    envs = gymnasium.make_vec(title, 3, vectorization_mode="vector_entry_point", max_episode_steps=2)
+    drawn = [envs.reset(seed=5, options={"randomize": True})[1]["parameters"]]
+    still = np.zeros(envs.action_space.shape, np.float32)
+    for _ in range(6):
+        info = envs.step(still)[-1]
+        if "parameters" in info:
+            assert info["_parameters"].all()
+            drawn.append(info["parameters"])
+    one = next(iter(games.robots.make(name).parameters))
+    assert len(drawn) == 3 and len({value for parameters in drawn for value in parameters[one]}) == 9
+
+
 # --- goals ----------------------------------------------------------------------------------------------------------
 
 

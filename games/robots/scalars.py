@@ -15,7 +15,7 @@ def clip(value: float, low: float, high: float) -> float:
 
 @inlined
 def wrap_angle(angle: float) -> float:
-    """The same direction in [-pi, pi)."""
+    """The same direction in [-pi, pi]."""
     return angle - 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
 
 

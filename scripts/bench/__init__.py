@@ -32,8 +32,8 @@ from scripts.bench.report import Options, Report, machine_text
 
 @dataclass(frozen=True)
 class AllBench(Options):
-    """The quick ones (play, games, search, rollouts, learner, startup, truth), each with its defaults. About five
-    minutes."""
+    """The quick ones (play, games, search, rollouts, robots, learner, startup, truth), each with its defaults. About
+    five minutes."""
 
 
 Command = (
@@ -74,6 +74,7 @@ _QUICK: tuple[type[Options], ...] = (
     games.GamesBench,
     search.SearchBench,
     rollouts.RolloutsBench,
+    robots.RobotsBench,
     learner.LearnerBench,
     startup.StartupBench,
     truth.TruthBench,
