@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from arm_energy import kinetic_energy
 from mujoco_twins import arm, load, run, servos
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
@@ -18,7 +19,7 @@ from games.robots import air_hockey_table as table
 from games.robots.air_hockey import AirHockey, scripted_player, still_player
 from games.robots.air_hockey_parallel import parallel_env
 from games.robots.air_hockey_table import Disc, arm_mass, bounced, confined, servo_for, struck, tip_of_motion
-from games.robots.arm import Motion, kinetic_energy, reach_angles
+from games.robots.arm import Motion, reach_angles
 
 MASS = arm_mass()
 STILL = np.zeros((1, 2, 2), np.float32)

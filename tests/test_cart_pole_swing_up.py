@@ -9,24 +9,19 @@ import pytest
 from mujoco_twins import load, run
 
 from games.robots import cart_pole_swing_up as cp
-from games.robots.cart_pole_swing_up import Body, CartPoleSwingUp, Pose, advance_pose, buffered, energy
+from games.robots.cart_pole_swing_up import Body, CartPoleSwingUp, Pose, advance_pose, buffered
 
 BODY = Body(1.0, 0.1, 0.5)
 
 
-def points_energy(body: Body, pose: Pose) -> float:
-    """Kinetic and potential energy the long way, of two thousand points along the pole."""
+def energy(body: Body, pose: Pose) -> float:
+    """Kinetic and potential energy, the long way: of two thousand points along the pole."""
     places = (np.arange(2000) + 0.5) / 2000 * 2 * body.half_length
     across = pose.speed + places * math.cos(pose.angle) * pose.spin
     up = -places * math.sin(pose.angle) * pose.spin
     heights = places * math.cos(pose.angle)
     pole = body.pole_mass * np.mean(0.5 * (across**2 + up**2) + cp.GRAVITY * heights)
     return float(pole + 0.5 * body.cart_mass * pose.speed**2)
-
-
-def test_energy_is_that_of_all_points() -> None:
-    for pose in (Pose(0.0, 1.0, 0.3, -2.0), Pose(1.0, -2.0, 2.5, 4.0), Pose(0.0, 0.0, math.pi, 0.0)):
-        assert energy(BODY, pose) == pytest.approx(points_energy(BODY, pose), rel=1e-6)
 
 
 def test_energy_and_momentum_are_conserved_without_a_force() -> None:

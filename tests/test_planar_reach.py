@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from arm_energy import kinetic_energy
 from mujoco_twins import arm, load, run, servos
 
 from games.robots import planar_reach as pr
@@ -14,7 +15,6 @@ from games.robots.arm import (
     Motion,
     Servo,
     advance_arm,
-    kinetic_energy,
     mass_of,
     reach_angles,
     stopped,

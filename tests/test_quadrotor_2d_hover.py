@@ -11,9 +11,17 @@ from gymnasium.utils.env_checker import data_equivalence
 from mujoco_twins import load, run
 
 from games.robots import quadrotor_2d_hover as quad
-from games.robots.quadrotor_2d_hover import Craft, Motion, Quadrotor2DHover, advance_craft, energy
+from games.robots.quadrotor_2d_hover import Craft, Motion, Quadrotor2DHover, advance_craft
 
 CRAFT = Craft(0.5, 0.03)
+
+
+def energy(craft: Craft, motion: Motion) -> float:
+    """Kinetic and potential energy (J), the latter 0 on the floor."""
+    squares = motion.speed * motion.speed + motion.climb * motion.climb
+    return 0.5 * (craft.mass * squares + craft.inertia * motion.spin * motion.spin) + (
+        craft.mass * quad.GRAVITY * motion.height
+    )
 
 
 def test_energy_and_momentum_are_conserved_in_free_fall() -> None:

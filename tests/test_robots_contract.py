@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,32 +16,17 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode
+from robot_environments import GOAL_IDS, IDS, TASKS, actions_of, make
 from stable_baselines3.common.env_checker import check_env as check_for_stable_baselines
 
 import games.robots
-from games.robots import planar_reach
 from games.robots.environment import GoalEnv, TaskEnv
-from games.robots.task import GoalTask, Task
+from games.robots.task import GoalTask
 
 ROOT = Path(__file__).resolve().parent.parent
-IDS = tuple(games.robots.ENVIRONMENTS)
-TASKS = games.robots.names()
 
 
-def make(name: str, **options: Any) -> TaskEnv:
-    env = gymnasium.make(name, **options).unwrapped
-    assert isinstance(env, TaskEnv)
-    return env
-
-
-GOAL_IDS = [name for name in IDS if isinstance(make(name), GoalEnv)]
-
-
-def actions_of(task: Task, count: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1, 1, (count, task.action_size)).astype(np.float32)
-
-
-# --- names, spaces, documents ---------------------------------------------------------------------------------------
+# --- names and spaces ------------------------------------------------------------------------------------------------
 
 
 def test_ids_are_those_that_are_registered() -> None:
@@ -82,53 +64,6 @@ def test_limits_and_rates_are_the_tasks_own(name: str) -> None:
     space = env.action_space
     assert isinstance(space, gymnasium.spaces.Box) and space.dtype == np.float32
     assert (space.low == -1).all() and (space.high == 1).all() and space.shape == (env.task.action_size,)
-
-
-def table(text: str, column: str) -> list[list[str]]:
-    """The cells of the Markdown table of `text` whose second column is called `column`, without its head."""
-    lines = [line.strip() for line in text.splitlines()]
-    head = next(index for index, line in enumerate(lines) if re.match(rf"\| Num +\| {column} +\|", line))
-    rows = []
-    for line in lines[head + 2 :]:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
-    return rows
-
-
-@pytest.mark.parametrize("name", IDS)
-def test_the_docstring_tells_numbers_units_and_bounds(name: str) -> None:
-    env = make(name)
-    text = type(env).__doc__ or ""
-    task = env.task
-    described = [("Observation", task.observation_low, task.observation_high)]
-    if isinstance(task, GoalTask):
-        described.append(("Goal", task.goal_low, task.goal_high))
-    for column, low, high in described:
-        rows = table(text, column)
-        assert [int(row[0]) for row in rows] == list(range(len(low))) and all(row[1] for row in rows)
-        bounds = {"pi": np.pi, "-pi": -np.pi}
-        told = [[bounds.get(cell) or float(cell) for cell in row[2:4]] for row in rows]
-        np.testing.assert_allclose(told, np.transpose([low, high]), rtol=1e-3)
-        units = {row[4] for row in rows}
-        assert units <= {"", "m", "m/s", "rad", "rad/s"}
-    rows = table(text, "Action")
-    assert [row[2:4] for row in rows] == [["-1", "1"]] * task.action_size and all(row[4] for row in rows)
-    for parameter, (_, nominal, lowest, highest, unit) in task.parameters.items():
-        row = re.search(rf"\| `{parameter}` +\|([^|]+)\|([^|]+)\|([^|]+)\|([^|]+)\|", text)
-        assert row, f"{parameter} is not told"
-        assert [float(cell) for cell in row.groups()[:3]] == [nominal, lowest, highest] and row[4].strip() == unit
-        assert lowest < nominal < highest
-    assert str(task.max_episode_steps) in text and f"{task.control_rate} times a second" in text
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_each_task_has_its_page_with_a_picture(task: str) -> None:
-    page = (ROOT / "docs" / "robots" / f"{task}.md").read_text()
-    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", page)
-    assert pictures and all((ROOT / "docs" / "robots" / picture).is_file() for picture in pictures)
-    assert all(f"`{name}`" in page for name in IDS if games.robots.ENVIRONMENTS[name].task == task)
-    assert "random" in page and "scripted" in page
 
 
 # --- what Gymnasium and Stable-Baselines3 ask -----------------------------------------------------------------------
@@ -442,69 +377,3 @@ def test_a_goal_can_be_set(name: str) -> None:
 def test_a_goal_of_a_task_without_one_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="has no goal"):
         make(name).reset(options={"goal": [0.0]})
-
-
-# --- pictures -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_pictures_show_the_state(name: str) -> None:
-    env = make(next(one for one in IDS if games.robots.ENVIRONMENTS[one].task == name), render_mode="rgb_array")
-    env.reset(seed=1)
-    before = env.render()
-    assert before is not None and before.dtype == np.uint8 and before.ndim == 3 and before.shape[2] == 3
-    assert min(before.shape[:2]) >= 120 and len(np.unique(before.reshape(-1, 3), axis=0)) > 3
-    for action in actions_of(env.task, 10, seed=1):
-        env.step(action)
-    after = env.render()
-    assert after is not None and after.shape == before.shape and (after != before).any()
-    env.close()
-
-
-WINDOW = """
-import sys, gymnasium, games.robots, pygame
-for name in sys.argv[1:]:
-    env = gymnasium.make(name, render_mode="human")
-    env.reset(seed=1)
-    for _ in range(3):
-        env.step(env.action_space.sample())
-    assert pygame.display.get_driver() == "x11" and env.render() is None
-    shown = pygame.surfarray.array3d(pygame.display.get_surface())
-    assert len({tuple(pixel) for pixel in shown.reshape(-1, 3)[::7].tolist()}) > 3
-    env.close()
-    assert not pygame.display.get_init()
-print("shown")
-"""
-
-
-@pytest.fixture
-def display() -> Iterator[str]:
-    """The name of an X display that nobody sees."""
-    if shutil.which("Xvfb") is None:
-        pytest.skip("no Xvfb here: install it to test windows")
-    reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "800x800x24", "-nolisten", "tcp"]
-    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
-    os.close(writing)
-    with open(reading) as pipe:
-        number = pipe.readline().strip()
-    assert number, "Xvfb did not start"
-    yield f":{number}"
-    server.terminate()
-    server.wait()
-
-
-def test_windows_follow_each_step(display: str) -> None:
-    environment = {**os.environ, "DISPLAY": display, "SDL_VIDEODRIVER": "x11"}
-    command = [sys.executable, "-c", WINDOW, *(name for name in IDS if "Dense" not in name)]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
-    assert result.stdout == "shown\n", result.stderr
-
-
-def test_modes_that_there_are_not_are_refused() -> None:
-    with pytest.raises(ValueError, match="the modes are human and rgb_array"):
-        planar_reach.PlanarReachEnv(render_mode="ansi")
-    with pytest.raises(ValueError, match="there is only rgb_array"):
-        planar_reach.PlanarReachVectorEnv(render_mode="human")
-    with pytest.warns(UserWarning, match="render_mode"):
-        assert make(IDS[0]).render() is None

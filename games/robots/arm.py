@@ -125,15 +125,6 @@ def tip_of(length_1: float, length_2: float, angle_1: float, angle_2: float) -> 
 
 
 @inlined
-def kinetic_energy(mass: Mass, motion: Motion) -> float:
-    """Half of q' M q', in J."""
-    coupling = mass.beta * math.cos(motion.angle_2)
-    v1, v2 = motion.velocity_1, motion.velocity_2
-    m11, m12 = mass.alpha + 2.0 * coupling, mass.delta + coupling
-    return 0.5 * (m11 * v1 * v1 + 2.0 * m12 * v1 * v2 + mass.elbow * v2 * v2)
-
-
-@inlined
 def reach_angles(length_1: float, length_2: float, x: float, y: float, bend: float) -> tuple[float, float]:
     """Joint angles that bring the tip to (x, y), or as near as the links allow; the elbow bends to the side of `bend`'s
     sign (Spong, Hutchinson and Vidyasagar 2006, "Robot Modeling and Control", section 1.4)."""

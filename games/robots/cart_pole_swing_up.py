@@ -100,16 +100,6 @@ def buffered(body: Body, pose: Pose) -> Pose:
 
 
 @inlined
-def energy(body: Body, pose: Pose) -> float:
-    """Kinetic and potential energy (J), the latter 0 at the height of the rail."""
-    moment = body.pole_mass * body.half_length
-    kinetic = 0.5 * (body.cart_mass + body.pole_mass) * pose.speed * pose.speed
-    kinetic += moment * math.cos(pose.angle) * pose.speed * pose.spin
-    kinetic += 2.0 / 3.0 * moment * body.half_length * pose.spin * pose.spin
-    return kinetic + moment * GRAVITY * math.cos(pose.angle)
-
-
-@inlined
 def _reward(place: float, angle: float) -> float:
     """How upright the pole is, times how near the middle the cart is."""
     return 0.5 * (1.0 + math.cos(angle)) * (1.0 - 0.5 * (place / RAIL) ** 2)

@@ -78,15 +78,6 @@ def advance_craft(craft: Craft, right: float, left: float, motion: Motion, secon
     )
 
 
-@inlined
-def energy(craft: Craft, motion: Motion) -> float:
-    """Kinetic and potential energy (J), the latter 0 on the floor."""
-    squares = motion.speed * motion.speed + motion.climb * motion.climb
-    return 0.5 * (craft.mass * squares + craft.inertia * motion.spin * motion.spin) + (
-        craft.mass * GRAVITY * motion.height
-    )
-
-
 @njit
 def _advance_rows(states: RowArray, actions: FloatArray) -> None:
     seconds = 1.0 / (RATE * SUBSTEPS)

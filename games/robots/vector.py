@@ -60,7 +60,9 @@ class TaskVectorEnv(VectorEnv[Any, FloatArray, npt.NDArray[Any]]):
         """Begin everywhere. Copy i is seeded with `seed` + i, or with `seed[i]`. `options` as of a single environment;
         they hold for the episodes that follow by themselves as well. Raises ValueError on a wrong number of seeds."""
         if seed is not None:
-            seeds = [seed + index for index in range(self.num_envs)] if isinstance(seed, int) else list(seed)
+            seeds = (
+                [seed + index for index in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
+            )
             if len(seeds) != self.num_envs:
                 raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments")
             for index, own in enumerate(seeds):
