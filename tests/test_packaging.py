@@ -25,7 +25,7 @@ SOURCES = [
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS)
 def test_pyproject_gives_ranges_and_the_constraints_pin(requirement: str) -> None:
-    match = re.fullmatch(r"([a-z_-]+)(?:\[\w+\])?>=[0-9.]+", requirement)
+    match = re.fullmatch(r"([a-z0-9_-]+)(?:\[\w+\])?>=[0-9.]+", requirement)
     assert match, f"{requirement}: neither a range nor a plain name"
     assert match[1] in PINS, f"constraints.txt does not pin {match[1]}"
 

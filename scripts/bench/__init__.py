@@ -20,6 +20,7 @@ from scripts.bench import (
     peers,
     perfect,
     play,
+    robots,
     rollouts,
     search,
     selfplay,
@@ -33,8 +34,8 @@ from scripts.bench.report import Options, Report, machine_text
 
 @dataclass(frozen=True)
 class AllBench(Options):
-    """The quick ones (play, games, search, rollouts, learner, startup, truth), each with its defaults. About five
-    minutes."""
+    """The quick ones (play, games, search, rollouts, robots, learner, startup, truth), each with its defaults. About
+    five minutes."""
 
 
 Command = (
@@ -43,6 +44,7 @@ Command = (
     | Annotated[games.GamesBench, subcommand("games")]
     | Annotated[search.SearchBench, subcommand("search")]
     | Annotated[rollouts.RolloutsBench, subcommand("rollouts")]
+    | Annotated[robots.RobotsBench, subcommand("robots")]
     | Annotated[selfplay.SelfplayBench, subcommand("selfplay")]
     | Annotated[evaluators.EvaluatorsBench, subcommand("evaluators")]
     | Annotated[learner.LearnerBench, subcommand("learner")]
@@ -61,6 +63,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     games.GamesBench: games.measure,
     search.SearchBench: search.measure,
     rollouts.RolloutsBench: rollouts.measure,
+    robots.RobotsBench: robots.measure,
     learner.LearnerBench: learner.measure,
     startup.StartupBench: startup.measure,
     truth.TruthBench: truth.measure,
@@ -77,6 +80,7 @@ _QUICK: tuple[type[Options], ...] = (
     games.GamesBench,
     search.SearchBench,
     rollouts.RolloutsBench,
+    robots.RobotsBench,
     learner.LearnerBench,
     startup.StartupBench,
     truth.TruthBench,

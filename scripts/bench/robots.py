@@ -1,0 +1,102 @@
+"""`keima bench robots`: how fast robot tasks are stepped on one core, and what random and scripted actions earn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+import games.robots
+from games.base import FloatArray, HashArray
+from games.robots.task import RowArray, Task
+from rl.errors import UserError
+from rl.search.random import random_bits
+from scripts.bench.report import Figure, Report, TimedOptions, interleaved, rates, require_positive
+
+_STEPS_GOAL = 1e6
+_STRETCH = 40
+
+
+@dataclass(frozen=True)
+class RobotsBench(TimedOptions):
+    """Robot tasks: steps a second on one core, and the scores of random and of scripted actions."""
+
+    tasks: tuple[str, ...] = games.robots.names()
+    """What is moved, as `keima bench robots --help` lists it."""
+    rows: int = 64
+    """States stepped together."""
+    steps: int = 1_000_000
+    """Steps of one measurement."""
+    episodes: int = 100
+    """Whole episodes that a score is taken of."""
+
+
+def measure(command: RobotsBench) -> Report:
+    """Each task's kernels under random actions held ready, then whole episodes."""
+    numbers = {name: getattr(command, name) for name in ("rows", "steps", "episodes", "repeats")}
+    require_positive(numbers)
+    tasks = {name: _make(name) for name in command.tasks}
+    laps = interleaved({name: partial(_step, task, command) for name, task in tasks.items()}, command.repeats)
+    figures: list[Figure] = []
+    for name, task in tasks.items():
+        figures += rates(name, "steps", laps[name], _STEPS_GOAL)
+        for player, actions in (("random", _random_actions(task, command.seed)), ("scripted", task.scripted_actions)):
+            figures += _scores(f"{name}, {player}", task, actions, command)
+    notes = (
+        "rewards are those of the sparse task where there are two; success is that of an episode's last step",
+        f"the least, median and largest return are those of {command.episodes} episodes",
+    )
+    return Report("robots", command.seed, {"tasks": ", ".join(tasks), **numbers}, tuple(figures), notes)
+
+
+def _make(name: str) -> Task:
+    try:
+        return games.robots.make(name)
+    except games.robots.UnknownTask as error:
+        raise UserError(str(error)) from None
+
+
+def _keys(count: int, seed: int) -> HashArray:
+    """[count] a key for each episode."""
+    return np.array([random_bits(np.uint64(seed), np.uint64(index)) for index in range(count)], np.uint64)
+
+
+def _step(task: Task, command: RobotsBench, turn: int) -> float:
+    """Step until about so many steps are made, in episodes cut to _STRETCH; returns how many, without those of
+    episodes that have ended."""
+    generator = np.random.default_rng(command.seed + turn)
+    actions = generator.uniform(-1, 1, (8, command.rows, task.action_size)).astype(np.float32)
+    starts = task.new_states(_keys(command.rows, command.seed + turn))
+    states, num_steps, num_ended = starts.copy(), 0, 0
+    for call in range(max(1, command.steps // command.rows)):
+        if call % _STRETCH == 0:
+            states[:], num_ended = starts, 0
+        _, terminated = task.step(states, actions[call % 8])
+        num_steps += command.rows - num_ended
+        num_ended = max(num_ended, int(np.count_nonzero(terminated)))
+    return num_steps
+
+
+def _random_actions(task: Task, seed: int) -> Callable[[RowArray], FloatArray]:
+    generator = np.random.default_rng(seed)
+    return lambda states: generator.uniform(-1, 1, (len(states), task.action_size)).astype(np.float32)
+
+
+def _scores(
+    name: str, task: Task, actions: Callable[[RowArray], FloatArray], command: RobotsBench
+) -> tuple[Figure, Figure]:
+    """(returns, share of successes) of whole episodes."""
+    states = task.new_states(_keys(command.episodes, command.seed))
+    returns = np.zeros(command.episodes)
+    running, succeeded = np.ones(command.episodes, np.bool_), np.zeros(command.episodes, np.bool_)
+    for _ in range(task.max_episode_steps):
+        rewards, terminated = task.step(states, actions(states))
+        returns += np.where(running, rewards, 0.0)
+        succeeded = np.where(running, task.successes(states), succeeded)
+        running &= ~terminated
+    return (
+        Figure(name, "return", tuple(returns.tolist())),
+        Figure(name, "success", (float(succeeded.mean()),)),
+    )

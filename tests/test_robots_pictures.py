@@ -1,0 +1,82 @@
+"""Pictures and windows of robots."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from robot_environments import IDS, TASKS, actions_of, make
+
+import games.robots
+from games.robots import planar_reach
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_pictures_show_the_state(name: str) -> None:
+    env = make(next(one for one in IDS if games.robots.ENVIRONMENTS[one].task == name), render_mode="rgb_array")
+    env.reset(seed=1)
+    before = env.render()
+    assert before is not None and before.dtype == np.uint8 and before.ndim == 3 and before.shape[2] == 3
+    assert min(before.shape[:2]) >= 120 and len(np.unique(before.reshape(-1, 3), axis=0)) > 3
+    for action in actions_of(env.task, 10, seed=1):
+        env.step(action)
+    after = env.render()
+    assert after is not None and after.shape == before.shape and (after != before).any()
+    env.close()
+
+
+WINDOW = """
+import sys, gymnasium, games.robots, pygame
+for name in sys.argv[1:]:
+    env = gymnasium.make(name, render_mode="human")
+    env.reset(seed=1)
+    for _ in range(3):
+        env.step(env.action_space.sample())
+    assert pygame.display.get_driver() == "x11" and env.render() is None
+    shown = pygame.surfarray.array3d(pygame.display.get_surface())
+    assert len({tuple(pixel) for pixel in shown.reshape(-1, 3)[::7].tolist()}) > 3
+    env.close()
+    assert not pygame.display.get_init()
+print("shown")
+"""
+
+
+@pytest.fixture
+def display() -> Iterator[str]:
+    """The name of an X display that nobody sees."""
+    if shutil.which("Xvfb") is None:
+        pytest.skip("no Xvfb here: install it to test windows")
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "800x800x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with open(reading) as pipe:
+        number = pipe.readline().strip()
+    assert number, "Xvfb did not start"
+    yield f":{number}"
+    server.terminate()
+    server.wait()
+
+
+def test_windows_follow_each_step(display: str) -> None:
+    environment = {**os.environ, "DISPLAY": display, "SDL_VIDEODRIVER": "x11"}
+    command = [sys.executable, "-c", WINDOW, *(name for name in IDS if "Dense" not in name)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
+    assert result.stdout == "shown\n", result.stderr
+
+
+def test_modes_that_there_are_not_are_refused() -> None:
+    with pytest.raises(ValueError, match="the modes are human and rgb_array"):
+        planar_reach.PlanarReachEnv(render_mode="ansi")
+    with pytest.raises(ValueError, match="there is only rgb_array"):
+        planar_reach.PlanarReachVectorEnv(render_mode="human")
+    with pytest.warns(UserWarning, match="render_mode"):
+        assert make(IDS[0]).render() is None
