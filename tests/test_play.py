@@ -128,7 +128,7 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
 
 @pytest.mark.compiled_only
 def test_a_real_terminal_shows_colours_prompts_and_goodbye(tmux: Tmux) -> None:
-    tmux.start(70, "play", "tic_tac_toe")
+    tmux.start(70, "play", "tic_tac_toe", "--plain")
     tmux.wait("Your move:")
     tmux.keys("b2", "Enter")
     screen = tmux.wait("The agent plays", escapes=True)
@@ -144,7 +144,7 @@ def test_a_real_terminal_shows_colours_prompts_and_goodbye(tmux: Tmux) -> None:
 @pytest.mark.compiled_only
 @pytest.mark.parametrize("environment", ["NO_COLOR=1", "TERM=dumb"])
 def test_a_narrow_terminal_without_colours_is_readable(tmux: Tmux, environment: str) -> None:
-    tmux.start(24, "play", "tic_tac_toe", environment=environment)
+    tmux.start(24, "play", "tic_tac_toe", "--plain", environment=environment)
     tmux.wait("Your move:")
     tmux.keys("b2", "Enter")
     screen = tmux.wait("agent plays", escapes=True)
