@@ -152,12 +152,13 @@ def _serve(port: int) -> int:
         raise UserError("--serve needs textual-serve: pip install 'keima[serve]'") from None
     import shlex
 
-    arguments = _without_serve(sys.argv[1:])
+    arguments = without_serve(sys.argv[1:])
     Server(shlex.join([sys.executable, "-m", "scripts.cli", *arguments]), host="localhost", port=port).serve()
     return 0
 
 
-def _without_serve(arguments: list[str]) -> list[str]:
+def without_serve(arguments: list[str]) -> list[str]:
+    """The arguments of the command that is served."""
     kept = [argument for argument in arguments if not argument.startswith("--serve=")]
     if "--serve" in kept:
         at = kept.index("--serve")

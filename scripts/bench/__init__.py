@@ -13,9 +13,11 @@ from tyro.conf import subcommand
 from rl.errors import UserError
 from scripts.bench import (
     ablations,
+    app,
     cuda,
     games,
     learner,
+    levels,
     perfect,
     play,
     rollouts,
@@ -48,6 +50,8 @@ Command = (
     | Annotated[strength.StrengthBench, subcommand("strength")]
     | Annotated[perfect.PerfectBench, subcommand("perfect")]
     | Annotated[shipped.ShippedBench, subcommand("shipped")]
+    | Annotated[app.AppBench, subcommand("app")]
+    | Annotated[levels.LevelsBench, subcommand("levels")]
     | Annotated[ablations.AblationsBench, subcommand("ablations")]
     | Annotated[cuda.CudaBench, subcommand("cuda")]
 )
@@ -64,6 +68,8 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     strength.StrengthBench: strength.measure,
     perfect.PerfectBench: perfect.measure,
     shipped.ShippedBench: shipped.measure,
+    app.AppBench: app.measure,
+    levels.LevelsBench: levels.measure,
     ablations.AblationsBench: ablations.measure,
 }
 _QUICK: tuple[type[Options], ...] = (

@@ -183,7 +183,7 @@ class Dialogue:
 
     def _agent_turn(self) -> None:
         thought = self._think(self._strength.thinking)
-        action = choose(thought, self._strength.settings, self._generator)
+        action = choose(self._game, thought, self._strength.settings, self._generator)
         self._move(action, thought.value)
         self._show()
         estimate, thinking = self._estimate("It expects", thought), self._thinking(thought)

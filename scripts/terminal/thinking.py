@@ -158,20 +158,25 @@ class NetworkThinker:
         return True
 
     def _thought(self, result: SearchResult) -> Thought:
-        num_slots = int(result.num_slots[0])
-        visit_counts = result.visit_counts[0, :num_slots].astype(np.int64)
-        best_action, proof = int(result.best_actions[0]), int(result.proofs[0])
-        return Thought(
-            value=float(result.root_values[0]),
-            visits=1 + int(visit_counts.sum()),
-            actions=result.actions[0, :num_slots].astype(np.int64),
-            visit_counts=visit_counts,
-            values=result.values[0, :num_slots],
-            priors=result.priors[0, :num_slots],
-            best_action=best_action,
-            line=tuple(self._search.principal_variation(0, best_action)),
-            plies_to_end=0 if proof == PROVEN_DRAW else proof,
-        )
+        best_action = int(result.best_actions[0])
+        return read_thought(result, 0, tuple(self._search.principal_variation(0, best_action)))
+
+
+def read_thought(result: SearchResult, row: int, line: tuple[int, ...]) -> Thought:
+    """What one of several searches found; `line` is the game it expects, the best action first."""
+    num_slots = int(result.num_slots[row])
+    visit_counts, proof = result.visit_counts[row, :num_slots].astype(np.int64), int(result.proofs[row])
+    return Thought(
+        value=float(result.root_values[row]),
+        visits=1 + int(visit_counts.sum()),
+        actions=result.actions[row, :num_slots].astype(np.int64),
+        visit_counts=visit_counts,
+        values=result.values[row, :num_slots],
+        priors=result.priors[row, :num_slots],
+        best_action=int(result.best_actions[row]),
+        line=line,
+        plies_to_end=0 if proof == PROVEN_DRAW else proof,
+    )
 
 
 class RolloutThinker:
@@ -277,13 +282,22 @@ class Strength(NamedTuple):
         return self.budget or self.settings.budget
 
 
-def choose(thought: Thought, level: Level, generator: np.random.Generator) -> int:
-    """The action that an agent of this level plays. The prior counts as one visit, for levels that hardly search."""
+def choose(game: Game, thought: Thought, level: Level, generator: np.random.Generator) -> int:
+    """The action that an agent of this level plays. The prior counts as one visit, for levels that hardly search.
+
+    Moves off the board (a pass) are no slips, and no level but the full ones makes one where it expects to lose: a
+    network that was trained for an hour passes as soon as it is behind, which is no game for a beginner.
+    """
+    on_board = game.action_cells()[thought.actions, 0] >= 0
+    if not on_board.any():
+        on_board[:] = True
     if generator.random() < level.slips:
-        return int(generator.choice(thought.actions))
+        return int(generator.choice(thought.actions[on_board]))
     if level.temperature == 0.0:
         return thought.best_action
     logits = np.log(thought.visit_counts + thought.priors.astype(np.float64) + 1e-9) / level.temperature
+    if thought.value <= 0.0:
+        logits[~on_board] = -np.inf
     weights = np.exp(logits - logits.max())
     return int(generator.choice(thought.actions, p=weights / weights.sum()))
 

@@ -155,6 +155,8 @@ def _serve(connection: Connection, make: Maker) -> None:
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         try:
             thinkers = make()
+            if hasattr(os, "nice"):
+                os.nice(_LOWER_PRIORITY)
             connection.send(Ready())
             while True:
                 question = connection.recv()
@@ -171,10 +173,8 @@ def _serve(connection: Connection, make: Maker) -> None:
 
 
 def _be_quiet() -> None:
-    """Leave the screen to the app, and the cores too."""
+    """Leave the screen to the app."""
     sys.stdout.flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    if hasattr(os, "nice"):
-        os.nice(_LOWER_PRIORITY)

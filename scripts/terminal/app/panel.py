@@ -134,7 +134,7 @@ def _status_line(session: Session, pen: Pen) -> Text:
     if session.failure:
         return pen.wrapped(session.failure, BAD)
     if not session.is_ready:
-        return pen.text("the agent gets ready …", DIM, dim=True)
+        return pen.wrapped("the agent gets ready; a game's first time takes longer …", DIM)
     if session.over:
         return pen.text("", DIM)
     if session.paused:

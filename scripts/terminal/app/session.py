@@ -246,7 +246,7 @@ class Session:
         if not due or self.report is None or self._clock() < self._moved + self._pace:
             return False
         seat = self.seats[self.played.to_play]
-        self._play(choose(self.report.thought, seat.strength.settings, self._generator))
+        self._play(choose(self.game, self.report.thought, seat.strength.settings, self._generator))
         return True
 
     def _consider(self) -> None:

@@ -122,6 +122,9 @@ class Table(Screen[None]):
             shown = review_panel(self.review, pen) if self.review is not None else self._session_panel(pen)
             panel.update(shown)
         self.query_one("#title", Static).update(self._title())
+        self._show_entry()
+
+    def _show_entry(self) -> None:
         self.query_one("#entry", Static).update(self._entry())
 
     def _session_panel(self, pen: Pen) -> RenderableType:
@@ -148,7 +151,7 @@ class Table(Screen[None]):
             shows_legal=self.shows_legal,
             heat=self.heat,
             thought=thought,
-            ownership=self.session.ownership if self.review is None else None,
+            ownership=self.session.ownership if self.review is None and self.heat == "ownership" else None,
         )
         board.show(picture, layout)
         return layout.size.width + 2
@@ -196,6 +199,9 @@ class Table(Screen[None]):
             self._space()
         elif event.is_printable and event.character is not None:
             self.typed += event.character
+            self._show_entry()
+            event.stop()
+            return
         else:
             return
         event.stop()
