@@ -153,7 +153,8 @@ def _serve(port: int) -> int:
     import shlex
 
     arguments = without_serve(sys.argv[1:])
-    Server(shlex.join([sys.executable, "-m", "scripts.cli", *arguments]), host="localhost", port=port).serve()
+    command = shlex.join([sys.executable, "-m", "scripts.cli", *arguments])
+    Server(command, host="localhost", port=port, title="keima").serve()
     return 0
 
 

@@ -284,6 +284,8 @@ def test_games_are_saved_and_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert "is in game.sgf" in hands.text("entry")
         await hands.type("save game.sgf")
         assert "stays as it is" in hands.text("entry")
+        await hands.type("picture screen.svg")
+        assert (tmp_path / "screen.svg").read_text().startswith("<svg")
         await hands.type("load game.sgf")
         assert hands.table.review is not None and len(hands.table.review.positions) == 3
         await hands.press("escape")

@@ -232,15 +232,26 @@ def _save(table: Table, text: str) -> str | None:
     if not text:
         table.typed = "save "
         return None
+    return _written(text, table.session.record(), "The game")
+
+
+def _picture(table: Table, text: str) -> str | None:
+    if not text:
+        table.typed = "picture "
+        return None
+    return _written(text, table.app.export_screenshot(), "The screen")
+
+
+def _written(name: str, content: str, what: str) -> str:
+    """Write a new file; what to say of it."""
     try:
-        record = table.session.record()
-        with open(text, "x", encoding="utf-8") as file:
-            file.write(record)
+        with open(name, "x", encoding="utf-8") as file:
+            file.write(content)
     except FileExistsError:
-        return f"There is a file {text} already: it stays as it is."
+        return f"There is a file {name} already: it stays as it is."
     except OSError as error:
-        return f"{text}: {error.strerror}."
-    return f"The game is in {text}."
+        return f"{name}: {error.strerror}."
+    return f"{what} is in {name}."
 
 
 def _load(table: Table, text: str) -> str | None:
@@ -287,6 +298,7 @@ COMMANDS: Mapping[str, Callable[[Table, str], str | None]] = {
     "continue": _continue,
     "save": _save,
     "load": _load,
+    "picture": _picture,
     "help": _help,
     "quit": _quit,
 }

@@ -9,6 +9,7 @@ from typing import Literal
 from rich.color import Color
 from rich.console import Console
 from rich.style import Style
+from textual.constants import COLOR_SYSTEM
 
 from games.look import Colour
 
@@ -62,8 +63,8 @@ def _colour(depth: Depth, colour: Colour | None) -> Color | None:
 
 
 def depth_of_terminal() -> Depth:
-    """What the environment says of the terminal: NO_COLOR, COLORTERM and TERM."""
+    """What the environment says of the terminal: NO_COLOR, COLORTERM and TERM, or what serves the app."""
     if "NO_COLOR" in os.environ:
         return "none"
-    colours = Console(force_terminal=True).color_system
+    colours = Console(color_system=COLOR_SYSTEM, force_terminal=True).color_system  # type: ignore[arg-type]
     return "full" if colours in ("truecolor", "256") else "sixteen"

@@ -21,7 +21,7 @@ Play     arrow keys and Enter, a click, or type a move ({example}) and Enter
 Keys     Ctrl-Z undo   Ctrl-Y redo   F2 new game   F3 level   F4 review
          F5 hint       Tab heat map  F6 swap sides F7 resign  F8 ponder
          Space pause (two agents)    Ctrl-Q quit
-Words    save FILE   load FILE   level N   time SECONDS   visits N
+Words    save FILE   load FILE   picture FILE   level N   time SECONDS   visits N
          heat policy, visits, winrate{ownership} or off   legal (on, off)
          undo redo hint swap resign new ponder pause review help quit
 Board    [●] the last move   <·> the cursor   (♟) the piece chosen
