@@ -132,7 +132,7 @@ def test_every_position_can_be_drawn_at_every_size(name: str, numbers: list[int]
     for cell in (Size(2, 1), Size(4, 2), Size(6, 3)):
         layout = Layout(look, cell)
         owners = np.linspace(-1, 1, contents.size, dtype=np.float32)
-        heat = {0: Heat(1.0, "100"), 1: Heat(0.0, "1")}
+        heat = {0: Heat(1.0, "99"), 1: Heat(0.0, "1")}
         canvas = draw(Picture(contents, (0,), 1, 2, frozenset({3}), True, heat, owners), layout, depth)
         lines = [canvas.segments(y) for y in range(layout.size.height)]
         assert all(sum(len(segment.text) for segment in line) == layout.size.width for line in lines)

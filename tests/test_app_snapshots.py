@@ -18,6 +18,7 @@ from textual.pilot import Pilot
 
 import games
 from scripts.terminal.app.app import KeimaApp
+from scripts.terminal.app.commands import screen_picture
 from scripts.terminal.app.palette import Depth
 from scripts.terminal.app.table import Table
 
@@ -43,7 +44,7 @@ def check_screen(
             if before is not None:
                 await before(pilot)
             await pilot.pause()
-            return app.export_screenshot(title=name)
+            return screen_picture(app)
 
     picture, path = asyncio.run(shown()), SCREENS / f"{name}.svg"
     if os.environ.get("KEIMA_NEW_SCREENS"):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from textual.app import App
 
 from games.base import Game
 from rl.protocols.moves import BadRequest
@@ -239,7 +242,14 @@ def _picture(table: Table, text: str) -> str | None:
     if not text:
         table.typed = "picture "
         return None
-    return _written(text, table.app.export_screenshot(), "The screen")
+    # Not now: the screen still shows the line that asks for it.
+    table.call_after_refresh(lambda: table.say(_written(text, screen_picture(table.app), "The screen")))
+    return ""
+
+
+def screen_picture(app: App[Any]) -> str:
+    """The screen as an SVG, in whatever fixed-width font is there: Textual's would be loaded from the network."""
+    return re.sub(r"@font-face \{.*?\}\s*", "", app.export_screenshot(), flags=re.DOTALL)
 
 
 def _written(name: str, content: str, what: str) -> str:

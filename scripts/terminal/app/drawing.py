@@ -22,7 +22,7 @@ class Heat(NamedTuple):
     weight: float
     """From 0, nothing, to 1, the most of all cells."""
     text: str
-    """At most three characters that say the same."""
+    """One or two characters that say the same."""
 
 
 @dataclass(frozen=True)
@@ -209,11 +209,8 @@ class _Drawing:
         return ACCENT if self.look.second_ground is not None else self.look.ink
 
     def _number(self, cell: int, heat: Heat) -> None:
-        x, y = self.layout.corner(cell)
-        middle = y + (self.layout.cell.height - 1) // 2
-        text = heat.text[: self.layout.cell.width].rjust(min(2, self.layout.cell.width))
-        start = x + (self.layout.cell.width - len(text)) // 2
-        self.canvas.write(start, middle, text, paint(self.depth, _readable(self._ground_of(cell)), bold=True))
+        x, y = self.layout.centre(cell)
+        self.canvas.write(x, y, heat.text, paint(self.depth, _readable(self._ground_of(cell)), bold=True))
 
     def _owner(self, cell: int, number: int) -> None:
         """A small square in the owner's colour: on an empty cell, and on a piece that the other one will take."""

@@ -125,18 +125,18 @@ def _heat(
             _put(weights, _heat_cell(look, contents, int(thought.actions[index]), choice), share, most=True)
         least = min(weights.values(), default=0.0)
         spread = max(max(weights.values(), default=0.0) - least, 1e-6)
-        return {cell: Heat((share - least) / spread, f"{100 * share:.0f}") for cell, share in weights.items()}
+        return {cell: Heat((share - least) / spread, _percent(share)) for cell, share in weights.items()}
     if kind not in ("policy", "visits"):
         return {}
     shares = thought.priors if kind == "policy" else thought.visit_counts / max(1, int(thought.visit_counts.sum()))
     for action, share in zip(thought.actions.tolist(), shares.tolist(), strict=True):
         _put(weights, _heat_cell(look, contents, action, choice), share)
     largest = max(weights.values(), default=1.0)
-    return {
-        cell: Heat(share / largest, f"{min(100 * share, 99):.0f}")
-        for cell, share in weights.items()
-        if share >= _LEAST_SHOWN
-    }
+    return {cell: Heat(share / largest, _percent(share)) for cell, share in weights.items() if share >= _LEAST_SHOWN}
+
+
+def _percent(share: float) -> str:
+    return f"{min(100 * share, 99):.0f}"
 
 
 def _put(weights: dict[int, float], cell: int | None, share: float, *, most: bool = False) -> None:
