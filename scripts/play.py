@@ -1,35 +1,38 @@
-"""`keima play GAME`: play against an agent in the terminal."""
+"""`keima play GAME`: play against an agent in the terminal, full screen or line by line."""
 
 from __future__ import annotations
 
 import math
 import os
 import sys
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 import games
 from games.base import Game
 from rl.errors import UserError
-from rl.search.evaluation import Evaluator
-from scripts.agents import find_agent, load_evaluator
+from scripts.agents import find_agent
 from scripts.arguments import GameName
 from scripts.terminal.console import Console
-from scripts.terminal.dialogue import Dialogue, Strength
-from scripts.terminal.thinking import LEAVES_PER_TREE, LEVELS, Budget, NetworkThinker, RolloutThinker, Thinker
+from scripts.terminal.dialogue import Dialogue
+from scripts.terminal.preparation import Preparation, load, make_thinker, make_thinkers
+from scripts.terminal.thinking import LEVELS, Budget, Strength
+
+if TYPE_CHECKING:
+    from rl.network.choice import Backend
 
 _DEFAULT_LEVEL = 5
-_MOST_THREADS = 4  # a batch of a few positions keeps no more busy
+_PACE = 1.0
 
 
 @dataclass(frozen=True)
 class Command:
-    """Play against an agent in the terminal. Type `help` there for the commands."""
+    """Play against an agent in the terminal: full screen where there is one, where `?` helps; else line by line, where
+    `help` tells the commands."""
 
     game: GameName
     agent: Path | None = None
@@ -45,35 +48,18 @@ class Command:
     """Who moves first."""
     seed: int | None = None
     """Makes the agent's choices repeatable."""
-
-
-class _Preparation:
-    """Makes the thinker in a thread, while the person looks at the board: importing torch takes more than a second."""
-
-    def __init__(self, make: Callable[[], Thinker]) -> None:
-        self._make = make
-        self._thinker: Thinker | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="preparation", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._thinker = self._make()
-        except BaseException as error:
-            self._error = error
-
-    def running(self) -> bool:
-        """Whether the thinker is not ready yet."""
-        return self._thread.is_alive()
-
-    def thinker(self) -> Thinker:
-        """The thinker, when it is ready; raises what went wrong with it."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        assert self._thinker is not None
-        return self._thinker
+    plain: bool = False
+    """Line by line, as without a terminal."""
+    watch: bool = False
+    """Full screen: watch two agents play each other."""
+    opponent: Path | None = None
+    """The other agent's file when two agents play; by default the same agent."""
+    opponent_level: int | None = None
+    """The other agent's level; by default the same."""
+    review: Path | None = None
+    """Full screen: begin with a review of the game in this SGF record."""
+    serve: int | None = None
+    """Serve the full-screen app to browsers on this machine, at this port (pip install 'keima[serve]')."""
 
 
 def run(command: Command) -> int:
@@ -81,13 +67,67 @@ def run(command: Command) -> int:
     strength = _strength(command)
     if game.num_players != 2:
         raise UserError(f"{game.name} is for {game.num_players} player: there is nobody to play against")
+    if command.serve is not None:
+        return _serve(command.serve)
+    if command.plain or not _is_full_screen():
+        if command.watch or command.review is not None:
+            raise UserError("--watch and --review are for the full screen: they need a terminal, and no --plain")
+        return _run_lines(command, game, strength)
+    return _run_app(command, game, strength)
+
+
+def _is_full_screen() -> bool:
+    """Whether there is a terminal that can show boards; textual-serve is one, and says so in a variable."""
+    if os.environ.get("TEXTUAL_DRIVER"):
+        return True
+    terminals = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return terminals and (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def _run_app(command: Command, game: Game, strength: Strength) -> int:
+    # Imported here: the line mode starts without them.
+    from scripts.terminal.app.app import KeimaApp
+    from scripts.terminal.app.commands import open_record
+    from scripts.terminal.app.mind import ProcessMind
+    from scripts.terminal.app.palette import depth_of_terminal
+    from scripts.terminal.app.session import Seat, Session
+
+    generator = np.random.default_rng(command.seed)
+    seed = int(generator.integers(2**62))
+    try:
+        opening = None if command.review is None else open_record(game, command.review)
+    except ValueError as error:
+        raise UserError(f"{command.review}: {error}") from None
+    mind = ProcessMind(partial(make_thinkers, command.game, _agents(command, game), seed))
+    try:
+        agent = Seat(strength, 0)
+        other = Seat(_opponent_strength(command, strength), 1 if command.opponent is not None else 0)
+        seats = (Seat(strength), agent) if _human(command, generator) == 0 else (agent, Seat(strength))
+        session = Session(game, mind, (agent, other) if command.watch else seats, generator, pace=_PACE * command.watch)
+        return KeimaApp(session, depth_of_terminal(), opening).run() or 0
+    finally:
+        mind.close()
+
+
+def _agents(command: Command, game: Game) -> list[Path | None]:
+    """The agents' files. Those asked for are loaded now: that one is no agent of this game is told before all else."""
+    paths = [find_agent(game, command.agent)]
+    if command.opponent is not None:
+        paths.append(find_agent(game, command.opponent))
+    for asked in (command.agent, command.opponent):
+        if asked is not None:
+            load(game, asked)
+    return paths
+
+
+def _run_lines(command: Command, game: Game, strength: Strength) -> int:
     path = find_agent(game, command.agent)
     generator = np.random.default_rng(command.seed)
     seed = int(generator.integers(2**62))
-    repeatable = command.seed is not None
+    backend: Backend = "measured" if command.seed is None else "torch"  # games are to be repeatable
     # A file asked for is loaded now: that it is no agent of this game is told before anything else.
-    evaluator = _load(game, command.agent, repeatable) if command.agent is not None else None
-    preparation = _Preparation(lambda: _make_thinker(game, path, evaluator, seed, repeatable))
+    evaluator = load(game, command.agent, backend) if command.agent is not None else None
+    preparation = Preparation(lambda: make_thinker(game, path, seed, evaluator, backend))
     console = Console(sys.stdin, sys.stdout)
     if path is None:
         console.say(f"No agent ships for {game.name} yet: a search with random rollouts plays.")
@@ -108,9 +148,33 @@ def run(command: Command) -> int:
     return code
 
 
+def _serve(port: int) -> int:
+    """Serve this command, without --serve, to browsers; ends with Ctrl-C."""
+    try:
+        from textual_serve.server import Server
+    except ImportError:
+        raise UserError("--serve needs textual-serve: pip install 'keima[serve]'") from None
+    import shlex
+
+    arguments = without_serve(sys.argv[1:])
+    command = shlex.join([sys.executable, "-m", "scripts.cli", *arguments])
+    Server(command, host="localhost", port=port, title="keima").serve()
+    return 0
+
+
+def without_serve(arguments: list[str]) -> list[str]:
+    """The arguments of the command that is served."""
+    kept = [argument for argument in arguments if not argument.startswith("--serve=")]
+    if "--serve" in kept:
+        at = kept.index("--serve")
+        kept = kept[:at] + kept[at + 2 :]
+    return kept
+
+
 def _strength(command: Command) -> Strength:
-    if command.level is not None and not 1 <= command.level <= len(LEVELS):
-        raise UserError(f"--level {command.level}: levels are 1 to {len(LEVELS)}")
+    for name, level in (("level", command.level), ("opponent-level", command.opponent_level)):
+        if level is not None and not 1 <= level <= len(LEVELS):
+            raise UserError(f"--{name} {level}: levels are 1 to {len(LEVELS)}")
     if command.simulations is not None and command.simulations < 1:
         raise UserError(f"--simulations {command.simulations}: must be at least 1")
     if command.seconds is not None and not (math.isfinite(command.seconds) and command.seconds > 0):
@@ -124,20 +188,12 @@ def _strength(command: Command) -> Strength:
     return Strength(level, Budget(command.simulations or 1, command.seconds, reuse))
 
 
+def _opponent_strength(command: Command, strength: Strength) -> Strength:
+    return strength if command.opponent_level is None else strength._replace(level=command.opponent_level)
+
+
 def _human(command: Command, generator: np.random.Generator) -> int:
     """The player that the person is."""
     if command.first == "random":
         return int(generator.integers(2))
     return 0 if command.first == "me" else 1
-
-
-def _make_thinker(game: Game, path: Path | None, evaluator: Evaluator | None, seed: int, repeatable: bool) -> Thinker:
-    if path is None:
-        return RolloutThinker(game, seed)
-    return NetworkThinker(game, evaluator or _load(game, path, repeatable))
-
-
-def _load(game: Game, path: Path, repeatable: bool) -> Evaluator:
-    num_threads = min(_MOST_THREADS, os.cpu_count() or 1)
-    backend: Literal["torch", "measured"] = "torch" if repeatable else "measured"
-    return load_evaluator(game, path, LEAVES_PER_TREE, num_threads=num_threads, backend=backend)

@@ -11,6 +11,7 @@ from pathlib import Path
 import hypothesis
 import numba
 import pytest
+from tmux_terminal import Tmux
 
 import games
 
@@ -52,3 +53,13 @@ def small_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("agent") / "small.safetensors"
     save_agent(path, Network(NetworkShape.of(game), NetworkConfig(blocks=1, channels=8)), game, {})
     return path
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    """A real terminal."""
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux, for a real terminal, is not installed: on Debian, apt-get install tmux")
+    terminal = Tmux(tmp_path / "tmux")
+    yield terminal
+    terminal.call("kill-server")

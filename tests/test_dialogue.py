@@ -13,8 +13,8 @@ import games
 from games.base import Game, State
 from scripts.terminal.board import draw
 from scripts.terminal.console import Console, Style
-from scripts.terminal.dialogue import Dialogue, Strength
-from scripts.terminal.thinking import LEVELS, Budget, Situation, Thinker, Thought
+from scripts.terminal.dialogue import Dialogue
+from scripts.terminal.thinking import LEVELS, Budget, Situation, Strength, Thinker, Thought, Watcher
 
 CONNECT_FOUR = games.make("connect_four")
 TIC_TAC_TOE = games.make("tic_tac_toe")
@@ -35,7 +35,7 @@ class FirstLegal:
         self.game = game
         self.asked: list[tuple[tuple[int, ...], Budget]] = []
 
-    def think(self, situation: Situation, budget: Budget) -> Thought:
+    def think(self, situation: Situation, budget: Budget, watcher: Watcher | None = None) -> Thought:
         self.asked.append((situation.moves, budget))
         mask = np.zeros(self.game.num_actions, np.bool_)
         self.game.legal_actions(situation.state, situation.history, mask)
@@ -46,6 +46,9 @@ class FirstLegal:
         values[0] = 0.5
         priors = np.full(len(actions), 1 / len(actions), np.float32)
         return Thought(0.5, 10, actions, visits, values, priors, int(actions[0]), (int(actions[0]),), 0)
+
+    def ownership(self, situation: Situation) -> None:
+        return None
 
 
 def converse(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
-import shutil
+import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tmux_terminal import Tmux
 
 from scripts.cli import main
+from scripts.play import without_serve
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -88,47 +88,9 @@ def test_ctrl_c_under_a_pipe_says_goodbye() -> None:
     assert out.strip() == "Goodbye."
 
 
-class Tmux:
-    """A real terminal: a tmux server of its own."""
-
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
-
-    def call(self, *arguments: str) -> str:
-        command = ["tmux", "-S", str(self._socket), "-f", "/dev/null", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
-
-    def start(self, columns: int, *arguments: str, environment: str = "") -> None:
-        keima = f"LC_ALL=C.UTF-8 {environment} {sys.executable} -m scripts.cli {' '.join(arguments)}"
-        shell = f"trap : INT; cd {ROOT}; {keima}; echo exit code $?; cat"  # Ctrl-C reaches the shell too
-        self.call("-u", "new-session", "-d", "-x", str(columns), "-y", "40", shell)
-
-    def keys(self, *keys: str) -> None:
-        self.call("send-keys", *keys)
-
-    def wait(self, text: str, *, escapes: bool = False) -> str:
-        """The screen, once it shows a text."""
-        deadline = time.monotonic() + 90
-        while time.monotonic() < deadline:
-            screen = self.call("capture-pane", "-p", *(["-e"] if escapes else []))
-            if text in screen:
-                return screen
-            time.sleep(0.1)
-        raise AssertionError(f"{text!r} is not on the screen:\n{screen}")
-
-
-@pytest.fixture
-def tmux(tmp_path: Path) -> Iterator[Tmux]:
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux, for a real terminal, is not installed: on Debian, apt-get install tmux")
-    terminal = Tmux(tmp_path / "tmux")
-    yield terminal
-    terminal.call("kill-server")
-
-
 @pytest.mark.compiled_only
 def test_a_real_terminal_shows_colours_prompts_and_goodbye(tmux: Tmux) -> None:
-    tmux.start(70, "play", "tic_tac_toe")
+    tmux.start(70, "play", "tic_tac_toe", "--plain")
     tmux.wait("Your move:")
     tmux.keys("b2", "Enter")
     screen = tmux.wait("The agent plays", escapes=True)
@@ -144,10 +106,86 @@ def test_a_real_terminal_shows_colours_prompts_and_goodbye(tmux: Tmux) -> None:
 @pytest.mark.compiled_only
 @pytest.mark.parametrize("environment", ["NO_COLOR=1", "TERM=dumb"])
 def test_a_narrow_terminal_without_colours_is_readable(tmux: Tmux, environment: str) -> None:
-    tmux.start(24, "play", "tic_tac_toe", environment=environment)
+    tmux.start(24, "play", "tic_tac_toe", "--plain", environment=environment)
     tmux.wait("Your move:")
     tmux.keys("b2", "Enter")
     screen = tmux.wait("agent plays", escapes=True)
     assert "\x1b[3" not in screen and "X" in screen and "\N{BLACK CIRCLE}" not in screen
     tmux.keys("C-d")
     tmux.wait("exit code 0")
+
+
+# --- the full screen --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.compiled_only
+def test_a_whole_game_is_played_on_the_full_screen(tmux: Tmux) -> None:
+    """The free cells in turn, until somebody has won; then its review, and out again."""
+    tmux.start(80, "play", "tic_tac_toe", "--level", "2", "--seed", "4", rows=24)
+    screen = tmux.wait("? helps.")
+
+    def moves(screen: str) -> list[str]:
+        return re.findall(r"\d\.([a-c][1-3])", screen)
+
+    def over(screen: str) -> bool:
+        return " won" in screen or "A draw" in screen
+
+    while not over(screen):
+        played = moves(screen)
+        cell = next(cell for cell in ("a1", "b1", "c1", "a2", "b2", "c2", "a3", "b3", "c3") if cell not in played)
+        tmux.keys(cell, "Enter")
+        wanted = len(played) + 2
+        screen = tmux.wait_until(lambda screen, n=wanted: over(screen) or len(moves(screen)) == n, "no answer")
+    assert "[" in screen and "]" in screen, "the last move is marked"
+    tmux.keys("F4")
+    tmux.wait("Move ")
+    tmux.keys("Home")
+    tmux.wait("the first position")
+    tmux.keys("C-q")
+    assert "Traceback" not in tmux.wait("exit code 0")
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize(
+    ("environment", "colours", "none"),
+    [
+        ("COLORTERM=truecolor", "\x1b[38;2;", ""),
+        ("COLORTERM= TERM=xterm-16color", "\x1b[91m", "\x1b[38;"),
+        ("NO_COLOR=1", "\x1b[1m", "\x1b[38;"),
+    ],
+)
+def test_the_terminals_colours_are_used(tmux: Tmux, environment: str, colours: str, none: str) -> None:
+    tmux.start(80, "play", "connect_four", rows=24, environment=environment)
+    tmux.wait("? helps.")
+    tmux.keys("4", "Enter")
+    screen = tmux.wait("]", escapes=True)
+    assert colours in screen and (not none or none not in screen)
+    tmux.keys("C-q")
+    tmux.wait("exit code 0")
+
+
+@pytest.mark.compiled_only
+def test_ctrl_c_ends_the_app_at_once_even_while_the_agent_gets_ready(tmux: Tmux) -> None:
+    tmux.start(80, "play", "tic_tac_toe", rows=24)
+    tmux.wait("? helps.")
+    tmux.keys("C-c")
+    assert "Traceback" not in tmux.wait("exit code")
+
+
+@pytest.mark.parametrize("arguments", [["--watch"], ["--review", "game.sgf"]])
+def test_what_needs_the_full_screen_says_so(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["play", "tic_tac_toe", *arguments]) == 2
+    assert "full screen" in capsys.readouterr().err
+
+
+def test_serving_without_the_extra_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "textual_serve.server", None)
+    assert main(["play", "tic_tac_toe", "--serve", "8000"]) == 2
+    assert "keima[serve]" in capsys.readouterr().err
+
+
+def test_what_is_served_is_the_same_command_without_serve() -> None:
+    assert without_serve(["play", "go9", "--serve", "80", "--level", "3"]) == ["play", "go9", "--level", "3"]
+    assert without_serve(["play", "--serve=80", "go9"]) == ["play", "go9"]

@@ -90,14 +90,28 @@ def test_choices_follow_visits_temperature_and_slips() -> None:
     thought = make_thought([30, 10, 0], [0.1, 0.2, 0.7])
 
     def shares(level: Level) -> list[float]:
-        chosen = [choose(thought, level, generator) for _ in range(4000)]
+        chosen = [choose(TIC_TAC_TOE, thought, level, generator) for _ in range(4000)]
         return [chosen.count(action) / 4000 for action in range(3)]
 
     assert shares(Level(1, 0.0, 0.0)) == [1, 0, 0]
     assert shares(Level(1, 0.0, 0.6)) == pytest.approx([0.6, 0.2, 0.2], abs=0.04)
     assert shares(Level(1, 1.0, 0.0)) == pytest.approx([30.1 / 41, 10.2 / 41, 0.7 / 41], abs=0.04)
     bare = make_thought([0, 0], [0.8, 0.2])
-    assert sum(choose(bare, Level(1, 1.0, 0.0), generator) for _ in range(4000)) / 4000 == pytest.approx(0.2, abs=0.04)
+    drawn = [choose(TIC_TAC_TOE, bare, Level(1, 1.0, 0.0), generator) for _ in range(4000)]
+    assert sum(drawn) / 4000 == pytest.approx(0.2, abs=0.04)
+
+
+def test_a_pass_is_no_slip_and_nobody_who_learns_passes_in_a_lost_game() -> None:
+    generator, game = np.random.default_rng(2), games.make("go2")
+    passing = game.text_to_action("pass")
+    lost = make_thought([1, 0, 0, 0, 50], [0.2] * 5)._replace(value=-0.9)
+    slips = [choose(game, lost, Level(1, 1.0, 1.0), generator) for _ in range(200)]
+    assert set(slips) == {0, 1, 2, 3}
+    assert all(choose(game, lost, Level(1, 0.5, 0.0), generator) != passing for _ in range(200))
+    assert choose(game, lost, LEVELS[-1], generator) == passing
+    assert choose(game, lost._replace(value=0.9), Level(1, 0.1, 0.0), generator) == passing
+    alone = make_thought([5], [1.0])._replace(actions=np.array([passing]), best_action=passing)
+    assert choose(game, alone, Level(1, 1.0, 1.0), generator) == passing
 
 
 def test_levels_rise() -> None:
@@ -130,7 +144,7 @@ def score(game: Game, thinker: Thinker, level: Level, num_games: int) -> float:
             player = int(state["to_play"])
             if player == agent:
                 thought = thinker.think(Situation(state.copy(), EMPTY, moves), level.budget)
-                action = choose(thought, level, generator)
+                action = choose(game, thought, level, generator)
             else:
                 action = beginner(game, state, generator)
             reward, terminated = game.step(state, action, EMPTY)

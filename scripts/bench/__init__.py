@@ -13,10 +13,12 @@ from tyro.conf import subcommand
 from rl.errors import UserError
 from scripts.bench import (
     ablations,
+    app,
     cuda,
     evaluators,
     games,
     learner,
+    levels,
     peers,
     perfect,
     play,
@@ -53,6 +55,8 @@ Command = (
     | Annotated[strength.StrengthBench, subcommand("strength")]
     | Annotated[perfect.PerfectBench, subcommand("perfect")]
     | Annotated[shipped.ShippedBench, subcommand("shipped")]
+    | Annotated[app.AppBench, subcommand("app")]
+    | Annotated[levels.LevelsBench, subcommand("levels")]
     | Annotated[ablations.AblationsBench, subcommand("ablations")]
     | Annotated[peers.PeersBench, subcommand("peers")]
     | Annotated[cuda.CudaBench, subcommand("cuda")]
@@ -72,6 +76,8 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     strength.StrengthBench: strength.measure,
     perfect.PerfectBench: perfect.measure,
     shipped.ShippedBench: shipped.measure,
+    app.AppBench: app.measure,
+    levels.LevelsBench: levels.measure,
     ablations.AblationsBench: ablations.measure,
     peers.PeersBench: peers.measure,
 }

@@ -13,7 +13,7 @@ from rl.protocols.moves import COLOURS, BadRequest
 from rl.protocols.sgf import SgfInfo, actions_to_sgf
 from scripts.terminal.board import draw, mark
 from scripts.terminal.console import Console
-from scripts.terminal.thinking import LEVELS, Budget, Level, Situation, Thinker, Thought, choose, ranked
+from scripts.terminal.thinking import LEVELS, Budget, Situation, Strength, Thinker, Thought, choose, ranked
 
 _HELP = """\
 A move       {example}
@@ -41,19 +41,6 @@ class Ply(NamedTuple):
     terminated: bool
     value: float | None = None
     """The search's value of the position before, for the player who moved; None where nobody searched."""
-
-
-class Strength(NamedTuple):
-    """How the agent plays: a level, and a budget that overrules the level's own."""
-
-    level: int
-    """1 to 10."""
-    budget: Budget | None = None
-
-    @property
-    def settings(self) -> Level:
-        """The level's numbers."""
-        return LEVELS[self.level - 1]
 
 
 class Dialogue:
@@ -195,9 +182,8 @@ class Dialogue:
         return None
 
     def _agent_turn(self) -> None:
-        budget = self._strength.budget or self._strength.settings.budget
-        thought = self._think(budget)
-        action = choose(thought, self._strength.settings, self._generator)
+        thought = self._think(self._strength.thinking)
+        action = choose(self._game, thought, self._strength.settings, self._generator)
         self._move(action, thought.value)
         self._show()
         estimate, thinking = self._estimate("It expects", thought), self._thinking(thought)
@@ -260,7 +246,7 @@ class Dialogue:
                 return
             self._strength = Strength(int(words[0]))
         settings = self._strength.settings
-        budget = self._strength.budget or settings.budget
+        budget = self._strength.thinking
         length = f"{budget.seconds:g} s" if budget.seconds is not None else f"{budget.simulations} visits"
         slips = f", {round(100 * settings.slips)} % of its moves are slips" if settings.slips else ""
         self._console.say(f"Level {self._strength.level} of {len(LEVELS)}: {length} a move{slips}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from games.base import FloatArray, Game, HashArray, IndexArray, State
+from rl.protocols.scores import foretell
 from rl.search.driver import Search, SearchConfig, SearchResult
-from rl.search.evaluation import Evaluator
+from rl.search.evaluation import Evaluator, score_reader
 from rl.search.rollouts import RolloutSearch
 from rl.search.tree import PROVEN_DRAW, node_dtype
 
@@ -21,6 +23,8 @@ LEAVES_PER_TREE = 8
 _MEMORY = 1 << 28
 _MOST_SIMULATIONS = 200_000
 _CACHE_ENTRIES = 1 << 15
+_LONGEST_RUN = 0.5
+"""Seconds of rollouts in one go while nobody waits for them."""
 _ROLLOUTS_PER_SIMULATION = 20
 """A rollout tells less than a network, and costs less."""
 
@@ -33,6 +37,8 @@ class Situation(NamedTuple):
     """[k] uint64 hashes of the positions before it where the game `uses_history`, else empty."""
     moves: tuple[int, ...]
     """All actions from the start."""
+    start: bytes = b""
+    """Differs between games that began at different positions; empty for the game's own first one."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Budget:
     simulations: int
     """Positions to look at."""
     seconds: float | None = None
-    """Instead of a number of simulations, a time."""
+    """Instead of a number of simulations, a time; infinite while somebody else is to move."""
     reuse: bool = True
     """Whether what was thought about earlier positions may be kept. Weak levels must not profit from it."""
 
@@ -67,11 +73,27 @@ class Thought(NamedTuple):
     """Plies to the end that it has proven, positive to a win and negative to a loss; 0 where nothing is proven."""
 
 
+class Watcher(Protocol):
+    """Looks on while something thinks."""
+
+    def is_due(self) -> bool:
+        """Whether to be told now. Asked many times a second."""
+        ...
+
+    def told(self, thought: Thought) -> bool:
+        """What is thought so far; whether to go on."""
+        ...
+
+
 class Thinker(Protocol):
     """Something that thinks."""
 
-    def think(self, situation: Situation, budget: Budget) -> Thought:
-        """Think about a position that has not ended."""
+    def think(self, situation: Situation, budget: Budget, watcher: Watcher | None = None) -> Thought:
+        """Think about a position that has not ended. A watcher may end it early."""
+        ...
+
+    def ownership(self, situation: Situation) -> FloatArray | None:
+        """[H*W] whose each cell is expected to be, from 1, player 0's, to -1, player 1's; None where it cannot tell."""
         ...
 
 
@@ -80,30 +102,47 @@ class NetworkThinker:
 
     def __init__(self, game: Game, evaluator: Evaluator) -> None:
         """Compiles the search, so that no clock runs while that is done."""
-        self._evaluator = evaluator
+        self._game, self._evaluator = game, evaluator
         room = min(_MOST_SIMULATIONS, _MEMORY // node_dtype(game).itemsize)
         self._search = Search(
             game, SearchConfig(root="puct"), 1, room, leaves_per_tree=LEAVES_PER_TREE, cache_entries=_CACHE_ENTRIES
         )
         self._moves: tuple[int, ...] | None = None
+        self._start = b""
         start = Situation(game.new_state(), np.zeros(0, np.uint64), ())
         thought = self.think(start, Budget(2 * LEAVES_PER_TREE))
         self._follow((thought.best_action,))
 
-    def think(self, situation: Situation, budget: Budget) -> Thought:
-        deadline = time.monotonic() + (budget.seconds or 0.0)
-        stop = None if budget.seconds is None else lambda: time.monotonic() >= deadline
+    def think(self, situation: Situation, budget: Budget, watcher: Watcher | None = None) -> Thought:
+        deadline = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
         asked = budget.simulations if budget.seconds is None else _MOST_SIMULATIONS
         simulations = min(asked, self._search.max_simulations)
-        if budget.reuse and self._follow(situation.moves):
-            result = self._search.continue_run(self._evaluator, simulations, stop=stop)
-        else:
+        if not (budget.reuse and situation.start == self._start and self._follow(situation.moves)):
             states = np.array([situation.state], situation.state.dtype)
             # The root and its first leaf come before the clock: without them there is nothing to play.
-            result = self._search.run(self._evaluator, states, min(2, simulations), histories=[situation.history])
+            self._search.run(self._evaluator, states, min(2, simulations), histories=[situation.history])
+        self._moves, self._start = situation.moves, situation.start
+        interrupted = False
+
+        def stop() -> bool:
+            nonlocal interrupted
+            interrupted = watcher is not None and watcher.is_due()
+            return interrupted or time.monotonic() >= deadline
+
+        while True:
+            interrupted = False
             result = self._search.continue_run(self._evaluator, simulations, stop=stop)
-        self._moves = situation.moves
-        return self._thought(result)
+            thought = self._thought(result)
+            if not interrupted or watcher is None or not watcher.told(thought):
+                return thought
+
+    def ownership(self, situation: Situation) -> FloatArray | None:
+        reader = score_reader(self._evaluator)
+        if reader is None:
+            return None
+        foretold = foretell(reader, self._game, situation.state, situation.history, [])
+        sign = 1.0 if int(situation.state["to_play"]) == 0 else -1.0
+        return np.array(foretold.ownership, np.float32) * np.float32(sign)
 
     def _follow(self, moves: tuple[int, ...]) -> bool:
         """Make the position after `moves` the root, keeping its subtree; False when the tree does not hold it."""
@@ -119,20 +158,25 @@ class NetworkThinker:
         return True
 
     def _thought(self, result: SearchResult) -> Thought:
-        num_slots = int(result.num_slots[0])
-        visit_counts = result.visit_counts[0, :num_slots].astype(np.int64)
-        best_action, proof = int(result.best_actions[0]), int(result.proofs[0])
-        return Thought(
-            value=float(result.root_values[0]),
-            visits=1 + int(visit_counts.sum()),
-            actions=result.actions[0, :num_slots].astype(np.int64),
-            visit_counts=visit_counts,
-            values=result.values[0, :num_slots],
-            priors=result.priors[0, :num_slots],
-            best_action=best_action,
-            line=tuple(self._search.principal_variation(0, best_action)),
-            plies_to_end=0 if proof == PROVEN_DRAW else proof,
-        )
+        best_action = int(result.best_actions[0])
+        return read_thought(result, 0, tuple(self._search.principal_variation(0, best_action)))
+
+
+def read_thought(result: SearchResult, row: int, line: tuple[int, ...]) -> Thought:
+    """What one of several searches found; `line` is the game it expects, the best action first."""
+    num_slots = int(result.num_slots[row])
+    visit_counts, proof = result.visit_counts[row, :num_slots].astype(np.int64), int(result.proofs[row])
+    return Thought(
+        value=float(result.root_values[row]),
+        visits=1 + int(visit_counts.sum()),
+        actions=result.actions[row, :num_slots].astype(np.int64),
+        visit_counts=visit_counts,
+        values=result.values[row, :num_slots],
+        priors=result.priors[row, :num_slots],
+        best_action=int(result.best_actions[row]),
+        line=line,
+        plies_to_end=0 if proof == PROVEN_DRAW else proof,
+    )
 
 
 class RolloutThinker:
@@ -144,18 +188,29 @@ class RolloutThinker:
         self._seed = seed
         self.think(Situation(game.new_state(), np.zeros(0, np.uint64), ()), Budget(1))
 
-    def think(self, situation: Situation, budget: Budget) -> Thought:
+    def think(self, situation: Situation, budget: Budget, watcher: Watcher | None = None) -> Thought:
+        asked = self._search.max_simulations
         if budget.seconds is None:
-            return self._run(situation, _ROLLOUTS_PER_SIMULATION * budget.simulations)
+            asked = min(asked, _ROLLOUTS_PER_SIMULATION * budget.simulations)
+            if watcher is None:
+                return self._run(situation, asked)
         # A kernel does not look at the clock: twice as many rollouts each time, while the next time would still fit.
-        deadline, simulations = time.monotonic() + budget.seconds, 1000
+        deadline = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
+        simulations = min(1000, asked)
         while True:
             begun = time.monotonic()
             thought = self._run(situation, simulations)
             now = time.monotonic()
-            if now + 2 * (now - begun) > deadline or simulations >= _MOST_SIMULATIONS:
+            if now + 2 * (now - begun) > deadline or simulations >= asked:
                 return thought
-            simulations *= 2
+            if deadline == math.inf and now - begun > _LONGEST_RUN and budget.seconds is not None:
+                return thought  # nobody waits for it, and the next run could not be interrupted for longer still
+            if watcher is not None and watcher.is_due() and not watcher.told(thought):
+                return thought
+            simulations = min(2 * simulations, asked)
+
+    def ownership(self, situation: Situation) -> FloatArray | None:
+        return None
 
     def _run(self, situation: Situation, simulations: int) -> Thought:
         self._seed += 1
@@ -209,13 +264,40 @@ LEVELS = (
 """Level 1, which a beginner can beat, to level 10, full strength."""
 
 
-def choose(thought: Thought, level: Level, generator: np.random.Generator) -> int:
-    """The action that an agent of this level plays. The prior counts as one visit, for levels that hardly search."""
+class Strength(NamedTuple):
+    """How the agent plays: a level, and a budget that overrules the level's own."""
+
+    level: int
+    """1 to 10."""
+    budget: Budget | None = None
+
+    @property
+    def settings(self) -> Level:
+        """The level's numbers."""
+        return LEVELS[self.level - 1]
+
+    @property
+    def thinking(self) -> Budget:
+        """How long it thinks about a move."""
+        return self.budget or self.settings.budget
+
+
+def choose(game: Game, thought: Thought, level: Level, generator: np.random.Generator) -> int:
+    """The action that an agent of this level plays. The prior counts as one visit, for levels that hardly search.
+
+    Moves off the board (a pass) are no slips, and no level but the full ones makes one where it expects to lose: a
+    network that was trained for an hour passes as soon as it is behind, which is no game for a beginner.
+    """
+    on_board = game.action_cells()[thought.actions, 0] >= 0
+    if not on_board.any():
+        on_board[:] = True
     if generator.random() < level.slips:
-        return int(generator.choice(thought.actions))
+        return int(generator.choice(thought.actions[on_board]))
     if level.temperature == 0.0:
         return thought.best_action
     logits = np.log(thought.visit_counts + thought.priors.astype(np.float64) + 1e-9) / level.temperature
+    if thought.value <= 0.0:
+        logits[~on_board] = -np.inf
     weights = np.exp(logits - logits.max())
     return int(generator.choice(thought.actions, p=weights / weights.sum()))
 
