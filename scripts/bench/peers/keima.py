@@ -10,7 +10,8 @@ import torch
 import games
 from rl.errors import UserError
 from rl.network.agent_file import load_agent
-from rl.network.evaluator import Precision, TorchEvaluator
+from rl.network.device import Precision
+from rl.network.evaluator import TorchEvaluator
 from rl.network.model import NetworkConfig
 from rl.selfplay.lockstep import Selfplay, SelfplayConfig
 from scripts.agents import find_agent
