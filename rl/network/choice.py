@@ -29,7 +29,7 @@ _MARGIN = 1.1
 """OpenVINO has to be so many times as fast: less is noise."""
 _TOLERANCE = 0.2
 """The largest root mean square of differences, of values, and of logits in units of their deviation. 8-bit integers
-differ by up to 0.06 between back ends (`keima bench evaluators`), another network's answers by 1."""
+bring 0.02 to 0.05 (`keima bench evaluators`), other weights about 1."""
 _MOST_TURNS, _FEWEST_TURNS, _SECONDS = 7, 2, 0.3
 
 _lock = threading.Lock()
