@@ -18,7 +18,7 @@ from rl.errors import UserError
 from rl.network import choice, openvino
 from rl.network.cpu import CpuDevice
 from rl.network.device import NUM_LANES, Workload
-from rl.network.evaluator import TorchEvaluator
+from rl.network.evaluator import NetworkEvaluator
 from rl.network.model import Network, NetworkConfig, NetworkShape
 from rl.replay.mixture import Mixture
 from rl.search.evaluation import Evaluation
@@ -170,11 +170,11 @@ def test_a_deterministic_run_measures_nothing(
 ) -> None:
     asked: list[str] = []
 
-    def noting(*arguments: Any, backend: str, **options: Any) -> TorchEvaluator:
+    def noting(*arguments: Any, backend: str, **options: Any) -> NetworkEvaluator:
         asked.append(backend)
-        return TorchEvaluator(*arguments, **options)
+        return NetworkEvaluator(*arguments, **options)
 
-    monkeypatch.setattr(rl.train.worker, "TorchEvaluator", noting)
+    monkeypatch.setattr(rl.train.worker, "NetworkEvaluator", noting)
     mixture = Mixture.of(games.make("tic_tac_toe"))
     setup = WorkerSetup(mixture, SelfplayConfig(games_per_worker=2), 0, tmp_path, "worker", "cpu", deterministic)
     rl.train.worker._Table(setup, 0).use(UseNetwork(small_agent, 1))
