@@ -11,7 +11,7 @@ from rl.errors import UserError
 
 if TYPE_CHECKING:
     from rl.network.choice import Backend
-    from rl.network.evaluator import TorchEvaluator
+    from rl.network.evaluator import NetworkEvaluator
 
 
 def find_agent(game: Game, asked: Path | None) -> Path | None:
@@ -33,13 +33,13 @@ def load_evaluator(
     device: str = "cpu",
     num_threads: int = 1,
     backend: Backend = "measured",
-) -> TorchEvaluator:
-    """An evaluator over the agent in a file. Raises UserError as `load_agent` and `TorchEvaluator` do.
+) -> NetworkEvaluator:
+    """An evaluator over the agent in a file. Raises UserError as `load_agent` and `NetworkEvaluator` do.
 
     Imports torch, which takes more than a second: call it when a network is needed, not before.
     """
     from rl.network.agent_file import load_agent
-    from rl.network.evaluator import TorchEvaluator
+    from rl.network.evaluator import NetworkEvaluator
 
     network = load_agent(path, game)
-    return TorchEvaluator(game, network, batch_size, device=device, num_threads=num_threads, backend=backend)
+    return NetworkEvaluator(game, network, batch_size, device=device, num_threads=num_threads, backend=backend)

@@ -18,7 +18,7 @@ from rl.errors import UserError
 from rl.network import choice, openvino
 from rl.network.cpu import CpuDevice
 from rl.network.device import NUM_LANES, Workload
-from rl.network.evaluator import TorchEvaluator
+from rl.network.evaluator import NetworkEvaluator
 from rl.network.model import Network, NetworkConfig, NetworkShape
 from rl.replay.mixture import Mixture
 from rl.search.evaluation import Evaluation
@@ -80,23 +80,21 @@ class ClockedDevice:
     ],
 )
 def test_better_is_clearly_faster_and_the_same(
-    rival: tuple[float, ...], standing: tuple[float, ...], better: bool, monkeypatch: pytest.MonkeyPatch
+    rival: tuple[float, ...], standing: tuple[float, ...], better: bool
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(choice, "perf_counter", clock)
     devices = ClockedDevice(clock, *rival), ClockedDevice(clock, *standing)
-    assert choice.is_better(*devices, 16) is better
+    assert choice.is_better(*devices, 16, clock) is better
     assert set(devices[0].evaluated) == {16, 2} or not better
 
 
-def test_a_slow_network_is_not_measured_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_network_is_not_measured_for_long() -> None:
     clock = Clock()
-    monkeypatch.setattr(choice, "perf_counter", clock)
     quick, slow = (ClockedDevice(clock, 0.0, seconds) for seconds in (1e-6, 1.0))
-    assert choice.is_better(quick, slow, 16)
+    assert choice.is_better(quick, slow, 16, clock)
     assert slow.evaluated.count(16) <= 4
     quick, other = (ClockedDevice(clock, 0.0, seconds) for seconds in (1e-6, 2e-6))
-    assert choice.is_better(quick, other, 16)
+    assert choice.is_better(quick, other, 16, clock)
     assert other.evaluated.count(16) > 4
 
 
@@ -124,7 +122,7 @@ def as_openvino(monkeypatch: pytest.MonkeyPatch, device: Any, verdict: bool = Tr
     measured: list[int] = []
     monkeypatch.setattr(openvino, "runtime", lambda: openvino)
     monkeypatch.setattr(openvino, "OpenVinoDevice", device)
-    monkeypatch.setattr(choice, "is_better", lambda rival, standing, rows: measured.append(rows) or verdict)
+    monkeypatch.setattr(choice, "is_better", lambda rival, standing, rows, clock: measured.append(rows) or verdict)
     return measured
 
 
@@ -172,11 +170,11 @@ def test_a_deterministic_run_measures_nothing(
 ) -> None:
     asked: list[str] = []
 
-    def noting(*arguments: Any, backend: str, **options: Any) -> TorchEvaluator:
+    def noting(*arguments: Any, backend: str, **options: Any) -> NetworkEvaluator:
         asked.append(backend)
-        return TorchEvaluator(*arguments, **options)
+        return NetworkEvaluator(*arguments, **options)
 
-    monkeypatch.setattr(rl.train.worker, "TorchEvaluator", noting)
+    monkeypatch.setattr(rl.train.worker, "NetworkEvaluator", noting)
     mixture = Mixture.of(games.make("tic_tac_toe"))
     setup = WorkerSetup(mixture, SelfplayConfig(games_per_worker=2), 0, tmp_path, "worker", "cpu", deterministic)
     rl.train.worker._Table(setup, 0).use(UseNetwork(small_agent, 1))

@@ -17,7 +17,7 @@ import games
 from games.base import FloatArray, Game
 from rl.errors import UserError
 from rl.network.cuda import CudaDevice, graph_sizes
-from rl.network.evaluator import HandOver, TorchEvaluator
+from rl.network.evaluator import HandOver, NetworkEvaluator
 from rl.network.model import Network, NetworkConfig, NetworkShape, value_of
 from rl.search.evaluation import Evaluation, Evaluator
 from scripts.bench.cuda import CudaBench, run
@@ -250,7 +250,7 @@ def test_bench_measures(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 @needs_cuda
 def test_cuda_agrees_with_the_network(game: Game) -> None:
     network = network_for(game)
-    evaluator = TorchEvaluator(game, network, 64, device="cuda")
+    evaluator = NetworkEvaluator(game, network, 64, device="cuda")
     for num_rows in (1, 16, 17, 64):
         observations = random_planes(num_rows, game, seed=num_rows)
         assert_agrees(evaluator.collect(submit(evaluator, observations)), network, observations)
@@ -258,13 +258,13 @@ def test_cuda_agrees_with_the_network(game: Game) -> None:
 
 @needs_cuda
 def test_cuda_overlapping_batches_and_new_weights(game: Game) -> None:
-    check_overlapping_batches_and_new_weights(TorchEvaluator(game, network_for(game), 64, device="cuda"), game)
+    check_overlapping_batches_and_new_weights(NetworkEvaluator(game, network_for(game), 64, device="cuda"), game)
 
 
 @needs_cuda
 def test_cuda_with_a_fixed_batch_a_row_does_not_see_its_neighbours() -> None:
     game = games.make("connect_four")
-    evaluator = TorchEvaluator(game, network_for(game), 64, device="cuda", fixed_batch=True)
+    evaluator = NetworkEvaluator(game, network_for(game), 64, device="cuda", fixed_batch=True)
     observations = random_planes(64, game, seed=0)
     together = evaluator.collect(submit(evaluator, observations)).prior_logits.copy()
     fewer = evaluator.collect(submit(evaluator, observations[:5])).prior_logits

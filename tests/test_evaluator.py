@@ -18,7 +18,7 @@ from rl.errors import UserError
 from rl.network.choice import Backend
 from rl.network.cpu import batch_sizes
 from rl.network.device import MAX_OUTSTANDING, NUM_LANES, Precision
-from rl.network.evaluator import HandOver, TorchEvaluator
+from rl.network.evaluator import HandOver, NetworkEvaluator
 from rl.network.model import Network, NetworkConfig, NetworkShape, value_of
 from rl.search.evaluation import Evaluation, Evaluator
 
@@ -171,7 +171,7 @@ def test_misuse_is_refused_and_changes_nothing() -> None:
 @pytest.mark.parametrize("fixed_batch", [False, True])
 def test_cpu_evaluator_agrees_with_the_network(game: Game, fixed_batch: bool, backend: Backend) -> None:
     network = network_for(game)
-    evaluator: Evaluator = TorchEvaluator(game, network, 32, network_id=7, fixed_batch=fixed_batch, backend=backend)
+    evaluator: Evaluator = NetworkEvaluator(game, network, 32, network_id=7, fixed_batch=fixed_batch, backend=backend)
     assert evaluator.network_id == 7 and evaluator.batch_size == 32
     for num_rows in (1, 5, 32, 17):
         observations = random_planes(num_rows, game, seed=num_rows)
@@ -188,7 +188,7 @@ def test_cpu_evaluator_agrees_with_the_network(game: Game, fixed_batch: bool, ba
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_in_float32_it_says_what_the_network_says(game: Game, backend: Backend) -> None:
     network, observations = network_for(game), random_planes(23, game)
-    evaluator = TorchEvaluator(game, network, 23, precision="float32", backend=backend)
+    evaluator = NetworkEvaluator(game, network, 23, precision="float32", backend=backend)
     evaluation = evaluate(evaluator, observations)
     with torch.inference_mode():
         expected = network(torch.from_numpy(observations))
@@ -202,7 +202,7 @@ def test_in_float32_it_says_what_the_network_says(game: Game, backend: Backend) 
 def test_with_a_fixed_batch_a_row_does_not_see_its_neighbours(
     game: Game, precision: Precision, backend: Backend
 ) -> None:
-    evaluator = TorchEvaluator(game, network_for(game), 24, fixed_batch=True, precision=precision, backend=backend)
+    evaluator = NetworkEvaluator(game, network_for(game), 24, fixed_batch=True, precision=precision, backend=backend)
     observations = random_planes(24, game)
     together = evaluate(evaluator, observations)
     for num_rows in (1, 3, 11):
@@ -214,7 +214,7 @@ def test_with_a_fixed_batch_a_row_does_not_see_its_neighbours(
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_rows_of_a_ticket_stay_when_others_follow(backend: Backend) -> None:
     game = games.make("tic_tac_toe")
-    evaluator = TorchEvaluator(game, network_for(game), 8, backend=backend)
+    evaluator = NetworkEvaluator(game, network_for(game), 8, backend=backend)
     first = evaluate(evaluator, random_planes(8, game, seed=1))
     kept = first.values.copy()
     second = evaluate(evaluator, random_planes(8, game, seed=2))
@@ -225,12 +225,12 @@ def test_rows_of_a_ticket_stay_when_others_follow(backend: Backend) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_load_weights_replaces_weights_and_id(game: Game, backend: Backend) -> None:
     first, second = network_for(game, seed=1), network_for(game, seed=2)
-    evaluator = TorchEvaluator(game, first, 8, backend=backend)
+    evaluator = NetworkEvaluator(game, first, 8, backend=backend)
     observations = random_planes(8, game)
     before = evaluate(evaluator, observations)
     evaluator.load_weights(second.state_dict(), network_id=1)
     after = evaluate(evaluator, observations)
-    expected = evaluate(TorchEvaluator(game, second, 8, backend=backend), observations)
+    expected = evaluate(NetworkEvaluator(game, second, 8, backend=backend), observations)
     assert evaluator.network_id == 1
     np.testing.assert_array_equal(after.prior_logits, expected.prior_logits)
     np.testing.assert_array_equal(after.values, expected.values)
@@ -241,11 +241,11 @@ def test_load_weights_replaces_weights_and_id(game: Game, backend: Backend) -> N
 def test_two_threads_with_an_evaluator_each_get_the_same_numbers(backend: Backend) -> None:
     game = games.make("connect_four")
     network, observations = network_for(game), random_planes(16, game)
-    expected = evaluate(TorchEvaluator(game, network, 16, backend=backend), observations)
+    expected = evaluate(NetworkEvaluator(game, network, 16, backend=backend), observations)
     wrong: list[int] = []
 
     def work(number: int) -> None:
-        evaluator = TorchEvaluator(game, network, 16, backend=backend)
+        evaluator = NetworkEvaluator(game, network, 16, backend=backend)
         for _ in range(20):
             if not np.array_equal(evaluate(evaluator, observations).values, expected.values):
                 wrong.append(number)
@@ -263,7 +263,7 @@ def test_an_evaluator_may_play_a_smaller_board_than_it_was_trained_on(backend: B
     trained = network_for(games.make("connect_four"))
     small = games.make("connect_four5x4")
     observations = random_planes(4, small)
-    evaluation = evaluate(TorchEvaluator(small, trained, 4, backend=backend), observations)
+    evaluation = evaluate(NetworkEvaluator(small, trained, 4, backend=backend), observations)
     canvas, mask = torch.zeros(4, small.observation_shape[0], 6, 7), torch.zeros(4, 1, 6, 7)
     canvas[:, :, :4, :5], mask[:, :, :4, :5] = torch.from_numpy(observations), 1
     with torch.inference_mode():
@@ -282,6 +282,6 @@ def test_batch_sizes_are_few_and_padding_is_small() -> None:
 def test_a_device_that_is_not_here_is_a_user_error() -> None:
     game = games.make("tic_tac_toe")
     with pytest.raises(UserError, match=r"cuda:77|mps"):
-        TorchEvaluator(game, network_for(game), 4, device="mps" if torch.cuda.is_available() else "cuda:77")
+        NetworkEvaluator(game, network_for(game), 4, device="mps" if torch.cuda.is_available() else "cuda:77")
     with pytest.raises(UserError, match="abacus"):
-        TorchEvaluator(game, network_for(game), 4, device="abacus")
+        NetworkEvaluator(game, network_for(game), 4, device="abacus")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import games
 from games.base import Game
-from rl.network.evaluator import TorchEvaluator
+from rl.network.evaluator import NetworkEvaluator
 from rl.network.folded import FoldedNetwork, Tower, inference_dtype
 from rl.network.int8 import Int8Tower, int8_pays
 from rl.network.model import Network, NetworkConfig, NetworkShape, Rectifier, value_of
@@ -87,7 +87,7 @@ def test_openvino_has_the_same_int8(game: Game) -> None:
     network, observations = trained(game), planes(100, game)
     answers = {}
     for backend, precision in (("torch", "fastest"), ("openvino", "fastest"), ("openvino", "native")):
-        evaluator = TorchEvaluator(game, network, 100, precision=precision, backend=backend)
+        evaluator = NetworkEvaluator(game, network, 100, precision=precision, backend=backend)
         assert ("8-bit" in evaluator.description) == (precision == "fastest")
         evaluator.buffer()[:] = observations.numpy()
         answers[backend, precision] = evaluator.collect(evaluator.submit(100))
@@ -113,9 +113,9 @@ def test_fastest_uses_int8_and_takes_new_weights(game: Game, monkeypatch: pytest
 
     monkeypatch.setattr("rl.network.cpu.Int8Tower", noting)
     first, second = Network(NetworkShape.of(game), CONFIG), trained(game)
-    evaluator = TorchEvaluator(game, first, 32, precision="fastest")
+    evaluator = NetworkEvaluator(game, first, 32, precision="fastest")
     evaluator.load_weights(second.state_dict(), network_id=1)
-    reference = TorchEvaluator(game, second, 32, precision="fastest")
+    reference = NetworkEvaluator(game, second, 32, precision="fastest")
     assert len(used) == 2
     for one in (evaluator, reference):
         one.buffer()[:] = planes(32, game).numpy() if one is evaluator else evaluator._device.observations(0)
@@ -129,7 +129,7 @@ def test_fastest_is_native_where_int8_does_not_pay(game: Game, monkeypatch: pyte
     network = trained(game)
     observations = planes(8, game).numpy()
     answers = []
-    for one in (TorchEvaluator(game, network, 8, precision="fastest"), TorchEvaluator(game, network, 8)):
+    for one in (NetworkEvaluator(game, network, 8, precision="fastest"), NetworkEvaluator(game, network, 8)):
         one.buffer()[:] = observations
         answers.append(one.collect(one.submit(8)))
     np.testing.assert_array_equal(answers[0].values, answers[1].values)

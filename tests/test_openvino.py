@@ -15,7 +15,7 @@ from hypothesis import given
 
 import games
 from rl.network.device import Workload
-from rl.network.evaluator import TorchEvaluator
+from rl.network.evaluator import NetworkEvaluator
 from rl.network.int8 import multiplies_bytes
 from rl.network.model import Network, NetworkConfig, NetworkShape, value_of
 from rl.network.openvino import PIECES, OpenVinoDevice, piece_sizes
@@ -43,7 +43,7 @@ def test_every_kind_of_action_has_its_logit(name: str) -> None:
         for tensor in network.parameters():
             tensor.add_(0.2 * torch.randn_like(tensor))
     observations = (np.random.default_rng(0).random((5, *game.observation_shape)) < 0.4).astype(np.float32)
-    evaluator = TorchEvaluator(game, network, 5, precision="float32", backend="openvino")
+    evaluator = NetworkEvaluator(game, network, 5, precision="float32", backend="openvino")
     evaluator.buffer()[:] = observations
     found = evaluator.collect(evaluator.submit(5))
     with torch.inference_mode():
@@ -67,7 +67,7 @@ def test_logits_are_told_apart_however_large_they_are() -> None:
         with torch.no_grad():
             network.policy_planes.bias.fill_(shift)
             network.outcomes.bias.fill_(shift)
-        evaluator = TorchEvaluator(game, network, 16, backend="openvino")
+        evaluator = NetworkEvaluator(game, network, 16, backend="openvino")
         evaluator.buffer()[:] = observations
         answers.append(evaluator.collect(evaluator.submit(16)))
     assert float(answers[0].prior_logits.std()) > 0.1

@@ -22,7 +22,7 @@ from rl.arena.players import (
 )
 from rl.errors import UserError
 from rl.network.agent_file import save_agent
-from rl.network.evaluator import TorchEvaluator
+from rl.network.evaluator import NetworkEvaluator
 from rl.network.model import Network, NetworkConfig, NetworkShape
 from rl.search.evaluation import UniformEvaluator
 
@@ -156,7 +156,7 @@ def test_agents_are_read_from_files(tmp_path: Path) -> None:
     player = make_player(f"{path}:5", game)
     assert player.name == f"{path}:5"
     states = positions(game, LINES)
-    same = AgentPlayer(game, TorchEvaluator(game, network, 64), 5)
+    same = AgentPlayer(game, NetworkEvaluator(game, network, 64), 5)
     assert choose(player, states) == choose(same, states)
     with pytest.raises(UserError, match="connect_four"):
         make_player(str(path), games.make("tic_tac_toe"))

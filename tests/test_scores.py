@@ -14,7 +14,7 @@ from toy_area import ToyArea
 
 import games
 from games.base import FloatArray, Game
-from rl.network.evaluator import TorchEvaluator
+from rl.network.evaluator import NetworkEvaluator
 from rl.network.model import SCORE_UNIT, Network, NetworkShape
 from rl.network.scores import NetworkScores
 from rl.protocols.analysis.engine import AnalysisEngine, EngineConfig, EngineNames
@@ -45,9 +45,9 @@ def test_only_a_network_with_score_heads_foretells() -> None:
     plain, scoring = (
         Network(NetworkShape.of(game), replace(SMALL_NETWORK, score_heads=heads)) for heads in (False, True)
     )
-    assert score_reader(TorchEvaluator(game, plain, 2)) is None
+    assert score_reader(NetworkEvaluator(game, plain, 2)) is None
     assert score_reader(UniformEvaluator(game, 2)) is None
-    reader = score_reader(TorchEvaluator(game, scoring, 2))
+    reader = score_reader(NetworkEvaluator(game, scoring, 2))
     assert isinstance(reader, NetworkScores)
     observations = np.random.default_rng(0).random((3, *game.observation_shape), np.float32)
     found = reader.read(observations)
@@ -64,8 +64,8 @@ def test_new_weights_foretell_otherwise_and_the_network_stays_as_it_was() -> Non
     game = games.make("go5")
     first, second = (Network(NetworkShape.of(game), replace(SMALL_NETWORK, score_heads=True)).train() for _ in range(2))
     observations = np.random.default_rng(0).random((2, *game.observation_shape), np.float32)
-    evaluator = TorchEvaluator(game, first, 2)
-    fresh = TorchEvaluator(game, second, 2)
+    evaluator = NetworkEvaluator(game, first, 2)
+    fresh = NetworkEvaluator(game, second, 2)
     assert evaluator.score_reader is not None and fresh.score_reader is not None
     before = evaluator.score_reader.read(observations)
     evaluator.load_weights(second.state_dict(), 1)

@@ -14,7 +14,7 @@ import games
 from games.base import BoolArray, Game, State
 from rl.arena.players import make_player
 from rl.network.agent_file import save_agent
-from rl.network.evaluator import TorchEvaluator
+from rl.network.evaluator import NetworkEvaluator
 from rl.network.model import Network, NetworkShape
 from rl.search.evaluation import Evaluation, UniformEvaluator
 from rl.search.symmetries import AveragedEvaluator
@@ -29,7 +29,7 @@ def network_of(game: Game) -> Network:
     return network
 
 
-def ask(evaluator: AveragedEvaluator | TorchEvaluator, observations: np.ndarray) -> Evaluation:  # type: ignore[type-arg]
+def ask(evaluator: AveragedEvaluator | NetworkEvaluator, observations: np.ndarray) -> Evaluation:  # type: ignore[type-arg]
     evaluator.buffer()[: len(observations)] = observations
     return evaluator.collect(evaluator.submit(len(observations)))
 
@@ -38,7 +38,7 @@ def ask(evaluator: AveragedEvaluator | TorchEvaluator, observations: np.ndarray)
 def test_the_answer_is_the_mean_over_turned_games(name: str) -> None:
     """Each symmetry's own answer is asked about the position that turned moves lead to, with whoever begins there."""
     game = games.make(name)
-    inner = TorchEvaluator(game, network_of(game), 8, fixed_batch=True)
+    inner = NetworkEvaluator(game, network_of(game), 8, fixed_batch=True)
     averaged = AveragedEvaluator(game, inner)
     moves = random_game(game, 1).steps["action"][:5]
     observation = np.zeros((1, *game.observation_shape), np.float32)
@@ -59,7 +59,7 @@ def test_the_answer_is_the_mean_over_turned_games(name: str) -> None:
 
 def test_rows_of_a_batch_do_not_mix() -> None:
     game = games.make("go3")
-    averaged = AveragedEvaluator(game, TorchEvaluator(game, network_of(game), 40, fixed_batch=True))
+    averaged = AveragedEvaluator(game, NetworkEvaluator(game, network_of(game), 40, fixed_batch=True))
     assert averaged.batch_size == 5
     observations = np.random.default_rng(0).integers(0, 2, (5, *game.observation_shape)).astype(np.float32)
     together = ask(averaged, observations)
@@ -91,7 +91,7 @@ def test_a_player_that_averages_plays_the_mean(tmp_path: Path) -> None:
     for state, observation, mask in zip(states, observations, legal, strict=True):
         game.observe(state, observation)
         game.legal_actions(state, none[0], mask)
-    averaged = AveragedEvaluator(game, TorchEvaluator(game, network_of(game), 128))
+    averaged = AveragedEvaluator(game, NetworkEvaluator(game, network_of(game), 128))
     expected = np.where(legal, ask(averaged, observations).prior_logits, -np.inf).argmax(1)
     path = tmp_path / "a.safetensors"
     save_agent(path, network_of(game), game, {})

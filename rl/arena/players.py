@@ -197,10 +197,10 @@ def make_player(
     if spec.kind == "uniform":
         return UniformPlayer(game, simulations, config)
     from rl.network.agent_file import load_agent  # torch takes a second to import, and the players above need none
-    from rl.network.evaluator import TorchEvaluator
+    from rl.network.evaluator import NetworkEvaluator
 
     path = shipped_agent(game) if spec.kind == "shipped" else Path(spec.kind)
-    evaluator: Evaluator = TorchEvaluator(game, load_agent(path, game), _ROWS, num_threads=num_threads)
+    evaluator: Evaluator = NetworkEvaluator(game, load_agent(path, game), _ROWS, num_threads=num_threads)
     if average_symmetries:
         evaluator = AveragedEvaluator(game, evaluator)
     return AgentPlayer(game, evaluator, simulations, config, name=f"{spec.kind}:{simulations}")

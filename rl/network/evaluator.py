@@ -65,7 +65,7 @@ class HandOver:
         self.network_id = network_id
 
 
-class TorchEvaluator(HandOver):
+class NetworkEvaluator(HandOver):
     """Evaluates positions of `game` with a network's weights; the network itself is neither kept nor changed.
 
     `device` is "cpu" or "cuda" (or "cuda:1"). `num_threads`, `precision` and `backend` are for the CPU, see `Workload`

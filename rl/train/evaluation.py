@@ -20,7 +20,7 @@ from rl.arena.match import play_match
 from rl.arena.players import AgentPlayer, Player, make_player
 from rl.arena.truth import accuracy, spread, value_error
 from rl.network.agent_file import load_agent
-from rl.network.evaluator import TorchEvaluator
+from rl.network.evaluator import NetworkEvaluator
 from rl.train.processes import Child, Failed
 
 _TREES = 64
@@ -164,9 +164,9 @@ class Evaluations:
         self.busy = False
 
 
-def _evaluator(game: Game, path: Path, network_id: int, device: str, num_threads: int) -> TorchEvaluator:
+def _evaluator(game: Game, path: Path, network_id: int, device: str, num_threads: int) -> NetworkEvaluator:
     network = load_agent(path, game)
-    return TorchEvaluator(game, network, _TREES, device=device, network_id=network_id, num_threads=num_threads)
+    return NetworkEvaluator(game, network, _TREES, device=device, network_id=network_id, num_threads=num_threads)
 
 
 def _player(game: Game, opponent: Opponent, request: EvaluationRequest, device: str) -> Player:

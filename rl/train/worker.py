@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 
 from rl.network.agent_file import load_agent
-from rl.network.evaluator import TorchEvaluator
+from rl.network.evaluator import NetworkEvaluator
 from rl.replay.chunks import ChunkWriter
 from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord, encode
@@ -120,7 +120,7 @@ class _Table:
         self.selfplay = Selfplay(self._game, config, setup.seed)
         self.numbers: deque[int] = deque()
         self.begun = 0
-        self._evaluator: TorchEvaluator | None = None
+        self._evaluator: NetworkEvaluator | None = None
 
     @property
     def evaluated_by(self) -> str:
@@ -141,7 +141,7 @@ class _Table:
         if self._evaluator is None:
             # A GPU evaluates one half of the games while the other half is searched.
             halves = 1 if self._setup.device == "cpu" else 2
-            self._evaluator = TorchEvaluator(
+            self._evaluator = NetworkEvaluator(
                 self._game,
                 network,
                 -(-self.selfplay.config.games_per_worker // halves),

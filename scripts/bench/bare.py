@@ -7,16 +7,16 @@ import time
 from games.base import Game
 from rl.network.choice import Backend
 from rl.network.device import MAX_OUTSTANDING, Precision
-from rl.network.evaluator import TorchEvaluator
+from rl.network.evaluator import NetworkEvaluator
 from rl.network.model import Network
 from scripts.bench.cuda import random_positions
 
 
 def bare_evaluator(
     game: Game, network: Network, batch_size: int, precision: Precision, backend: Backend = "torch"
-) -> TorchEvaluator:
+) -> NetworkEvaluator:
     """An evaluator of its own for one batch size, its input positions of random play, ready to be timed."""
-    evaluator = TorchEvaluator(game, network, batch_size, precision=precision, backend=backend)
+    evaluator = NetworkEvaluator(game, network, batch_size, precision=precision, backend=backend)
     positions = random_positions(game, batch_size)
     for _ in range(MAX_OUTSTANDING + 1):  # each input buffer, and the library's preparations
         evaluator.buffer()[:] = positions
@@ -24,7 +24,7 @@ def bare_evaluator(
     return evaluator
 
 
-def full_batches(evaluator: TorchEvaluator, seconds: float) -> float:
+def full_batches(evaluator: NetworkEvaluator, seconds: float) -> float:
     """Full batches for so long, one at least; returns the rows evaluated."""
     begun, rows = time.perf_counter(), 0
     while rows == 0 or time.perf_counter() - begun < seconds:

@@ -17,7 +17,7 @@ import games
 from games.base import FloatArray, Game
 from rl.errors import UserError
 from rl.network.device import MAX_OUTSTANDING
-from rl.network.evaluator import TorchEvaluator
+from rl.network.evaluator import NetworkEvaluator
 from rl.network.model import Network, NetworkConfig, NetworkShape, value_of
 from rl.search.evaluation import Evaluator
 from rl.selfplay.lockstep import Selfplay, SelfplayConfig
@@ -99,7 +99,7 @@ def decided_network(game: Game, config: NetworkConfig) -> Network:
 
 def bare_rate(game: Game, network: Network, batch_size: int, command: CudaBench) -> dict[str, float]:
     """Evaluations a second with as many batches outstanding as can be; the time of a batch when it is alone."""
-    evaluator = TorchEvaluator(game, network, batch_size, device=command.device, fixed_batch=True)
+    evaluator = NetworkEvaluator(game, network, batch_size, device=command.device, fixed_batch=True)
     evaluator.buffer()[:] = 0
     seconds = command.seconds / 10
     alone = _batches_a_second(evaluator, 1, seconds)
@@ -157,7 +157,7 @@ def selfplay_rate(game: Game, network: Network, num_threads: int, best: float, c
     players = [
         _Player(
             Selfplay(game, config, seed),
-            TorchEvaluator(game, network, command.games_per_thread, device=command.device),
+            NetworkEvaluator(game, network, command.games_per_thread, device=command.device),
             ready,
             stop,
         )
@@ -203,7 +203,7 @@ def random_positions(game: Game, num_positions: int) -> FloatArray:
 def difference(game: Game, network: Network, device: str) -> dict[str, float]:
     """Largest differences between the CUDA evaluator and the unfolded network in float32 on the CPU."""
     observations = random_positions(game, _NUM_COMPARED)
-    evaluator = TorchEvaluator(game, network, _NUM_COMPARED, device=device)
+    evaluator = NetworkEvaluator(game, network, _NUM_COMPARED, device=device)
     evaluator.buffer()[:] = observations
     evaluation = evaluator.collect(evaluator.submit(_NUM_COMPARED))
     with torch.inference_mode():

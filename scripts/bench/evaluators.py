@@ -16,7 +16,7 @@ from games.base import FloatArray, Game
 from rl.network import openvino
 from rl.network.choice import Backend
 from rl.network.device import Precision
-from rl.network.evaluator import TorchEvaluator
+from rl.network.evaluator import NetworkEvaluator
 from rl.network.model import Network, value_of
 from scripts.arguments import GameName
 from scripts.bench.agents import measured_network
@@ -84,7 +84,7 @@ def _rates(game: Game, network: Network, kinds: Sequence[_Kind], size: int, comm
     """Evaluations a second of each kind at one batch size, and OpenVINO's over PyTorch's of the same turn."""
     evaluators = {kind: bare_evaluator(game, network, size, *kind) for kind in kinds}
 
-    def work(evaluator: TorchEvaluator, turn: int) -> float:
+    def work(evaluator: NetworkEvaluator, turn: int) -> float:
         return full_batches(evaluator, command.seconds)
 
     works = {str(kind): partial(work, evaluator) for kind, evaluator in evaluators.items()}
@@ -105,7 +105,7 @@ def _rates(game: Game, network: Network, kinds: Sequence[_Kind], size: int, comm
 def _chosen(game: Game, network: Network, precisions: Sequence[Precision], size: int) -> str:
     """What a start would choose, by measuring."""
     found = [
-        f"{precision}: {TorchEvaluator(game, network, size, precision=precision, backend='measured').description}"
+        f"{precision}: {NetworkEvaluator(game, network, size, precision=precision, backend='measured').description}"
         for precision in precisions
     ]
     return f"chosen by measuring at batch {size}: {'; '.join(found)}"

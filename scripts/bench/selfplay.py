@@ -15,7 +15,7 @@ import games
 from games.base import Game
 from rl.network.choice import Backend
 from rl.network.device import Precision
-from rl.network.evaluator import TorchEvaluator
+from rl.network.evaluator import NetworkEvaluator
 from rl.network.model import Network
 from rl.selfplay.lockstep import Selfplay, SelfplayConfig
 from scripts.arguments import GameName
@@ -106,7 +106,7 @@ class _Table:
             full_search_fraction=1.0,
         )
         self._selfplay = Selfplay(game, config, command.seed)
-        self._evaluator = TorchEvaluator(
+        self._evaluator = NetworkEvaluator(
             game, network, command.lockstep, precision=command.precision, backend=command.backend
         )
         self.evaluated_by = self._evaluator.description

@@ -11,7 +11,7 @@ import games
 from rl.errors import UserError
 from rl.network.agent_file import load_agent
 from rl.network.device import Precision
-from rl.network.evaluator import TorchEvaluator
+from rl.network.evaluator import NetworkEvaluator
 from rl.network.model import NetworkConfig
 from rl.selfplay.lockstep import Selfplay, SelfplayConfig
 from scripts.agents import find_agent
@@ -40,7 +40,7 @@ class KeimaPlayer:
         else:
             network = decided_network(game, NetworkConfig(blocks=work.blocks, channels=work.channels))
         self._selfplay = Selfplay(game, config, work.seed)
-        self._evaluator = TorchEvaluator(game, network, work.lockstep, precision=cast(Precision, work.precision))
+        self._evaluator = NetworkEvaluator(game, network, work.lockstep, precision=cast(Precision, work.precision))
         self._next_number = count().__next__
 
     def play(self, seconds: float) -> Stretch:
