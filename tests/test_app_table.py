@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from games.board.tic_tac_toe import TicTacToe
 from games.look import Look
 from scripts.terminal.app.app import KeimaApp
 from scripts.terminal.app.board import Board
+from scripts.terminal.app.commands import COMMANDS
 from scripts.terminal.app.layout import Size, fitting_layout
 from scripts.terminal.app.levels import level_elos
 from scripts.terminal.app.palette import Depth
@@ -362,6 +364,17 @@ def _ground() -> Any:
     from textual.color import Color
 
     return Color(0, 0, 0)
+
+
+def test_help_names_every_word_and_fits() -> None:
+    async def what(hands: Hands) -> None:
+        await hands.press("question_mark")
+        screen = hands.screen()
+        spoken = {"help", "move", "leave", "continue"}  # keys of their own, or the line itself
+        assert all(re.search(rf"\b{word}\b", screen) for word in set(COMMANDS) - spoken)
+        assert re.search(r"a move \(\w\d\), Enter", screen) and "the piece chosen" in screen and "Esc closes" in screen
+
+    play("othello4", what)
 
 
 @pytest.mark.parametrize("key", ["ctrl+q", "ctrl+c"])
