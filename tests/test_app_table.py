@@ -258,6 +258,7 @@ def test_a_review_is_stepped_through_left_and_played_on_from() -> None:
             await hands.answer()
         await hands.press("f4")
         assert hands.table.review is not None and "Move 4 of 4" in hands.screen()
+        assert "Esc leaves" in hands.screen()
         for value in (0.0, 0.9, 0.9, 0.9, 0.9):
             await hands.answer(value)
         assert "??" in hands.screen()
