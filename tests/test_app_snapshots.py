@@ -25,6 +25,14 @@ from scripts.terminal.app.table import Table
 pytestmark = pytest.mark.compiled_only  # no kernel runs here: once is enough
 SCREENS = Path(__file__).with_name("screens")
 SMALL = (80, 24)
+ELOS = range(1, 11)
+
+
+@pytest.fixture(autouse=True)
+def made_up_elos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures do not change when levels are measured again."""
+    levels = {str(level): {"elo": 100 * level, "low": 90 * level, "high": 120 * level, "games": 200} for level in ELOS}
+    monkeypatch.setattr("scripts.terminal.app.levels._table", lambda: {"tic_tac_toe": {"levels": levels}})
 
 
 def check_screen(

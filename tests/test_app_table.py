@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from games.board.tic_tac_toe import TicTacToe
 from games.look import Look
 from scripts.terminal.app.app import KeimaApp
 from scripts.terminal.app.board import Board
+from scripts.terminal.app.commands import COMMANDS
 from scripts.terminal.app.layout import Size, fitting_layout
 from scripts.terminal.app.levels import level_elos
 from scripts.terminal.app.palette import Depth
@@ -256,6 +258,7 @@ def test_a_review_is_stepped_through_left_and_played_on_from() -> None:
             await hands.answer()
         await hands.press("f4")
         assert hands.table.review is not None and "Move 4 of 4" in hands.screen()
+        assert "Esc leaves" in hands.screen()
         for value in (0.0, 0.9, 0.9, 0.9, 0.9):
             await hands.answer(value)
         assert "??" in hands.screen()
@@ -362,6 +365,17 @@ def _ground() -> Any:
     from textual.color import Color
 
     return Color(0, 0, 0)
+
+
+def test_help_names_every_word_and_fits() -> None:
+    async def what(hands: Hands) -> None:
+        await hands.press("question_mark")
+        screen = hands.screen()
+        spoken = {"help", "move", "leave", "continue"}  # keys of their own, or the line itself
+        assert all(re.search(rf"\b{word}\b", screen) for word in set(COMMANDS) - spoken)
+        assert re.search(r"a move \(\w\d\), Enter", screen) and "the piece chosen" in screen and "Esc closes" in screen
+
+    play("othello4", what)
 
 
 @pytest.mark.parametrize("key", ["ctrl+q", "ctrl+c"])

@@ -189,3 +189,20 @@ def test_serving_without_the_extra_says_what_to_install(
 def test_what_is_served_is_the_same_command_without_serve() -> None:
     assert without_serve(["play", "go9", "--serve", "80", "--level", "3"]) == ["play", "go9", "--level", "3"]
     assert without_serve(["play", "--serve=80", "go9"]) == ["play", "go9"]
+
+
+@pytest.mark.parametrize(("content", "told"), [(None, "nowhere.sgf"), ("no record", "no SGF"), ("(;GM[1]SZ[9])", "GM")])
+def test_a_record_that_cannot_be_reviewed_is_told_before_the_screen_opens(
+    content: str | None,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TEXTUAL_DRIVER", "textual.drivers.web_driver:WebDriver")  # as if served: a terminal is there
+    path = tmp_path / "nowhere.sgf"
+    if content is not None:
+        path.write_text(content)
+    assert main(["play", "hex9", "--review", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1

@@ -232,7 +232,7 @@ class _Drawing:
             start, first = self.layout.place(cell, art)
             left, right = start, start + len(art[0]) - 1
             y = first + len(art) // 2
-        ink = colour or _readable(self._ground_of(cell))
+        ink = colour if colour is not None and self.depth == "full" else _readable(self._ground_of(cell))
         for place, letter in ((left, marks[0]), (right, marks[1])):
             self.canvas.write(place, y, letter, paint(self.depth, ink, bold=True))
 

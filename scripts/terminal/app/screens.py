@@ -12,22 +12,26 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from games.base import Game
+from rl.protocols.played_game import PlayedGame
 from scripts.terminal.app.levels import level_elos
+from scripts.terminal.app.view import legal_list
 from scripts.terminal.thinking import LEVELS
 
 _HELP = """\
-Play     arrow keys and Enter, a click, or type a move ({example}) and Enter
-         pieces that step: first the piece, then where it goes
-Keys     Ctrl-Z undo   Ctrl-Y redo   F2 new game   F3 level   F4 review
-         F5 hint       Tab heat map  F6 swap sides F7 resign  F8 ponder
-         Space pause (two agents)    Ctrl-Q quit
-Words    save FILE   load FILE   picture FILE   level N   time SECONDS   visits N
-         heat policy, visits, winrate{ownership} or off   legal (on, off)
-         undo redo hint swap resign new ponder pause review help quit
-Board    [●] the last move   <·> the cursor   (♟) the piece chosen
-         • may be played on   ✕ may not   42 per cent of the heat map
-Review   ← → step   ↑ ↓ the mistakes   Home End   Enter plays on   Esc leaves
-         ? costs a tenth of the games won, ?? a quarter
+Play    arrow keys and Enter, a click, or type a move ({example}), Enter
+        pieces that step: first the piece, then where it goes
+Keys    Ctrl-Z undo    Ctrl-Y redo    F2 new game     F3 level
+        F4 review      F5 hint        F6 swap sides   F7 resign
+        F8 ponder      Tab heat map   Ctrl-Q quit     Space pause
+Words   save FILE   load FILE   picture FILE   legal   pause
+        level N   time SECONDS   visits N   (for each of its moves)
+        heat policy, visits, winrate{ownership} or off
+        undo redo hint swap resign new ponder review help quit
+Board   [●] the last move   <·> the cursor   (♟) the piece chosen
+        • may be played on   ✕ may not   42 per cent of the heat
+Review  ← → step    ↑ ↓ the mistakes    Home End
+        Enter plays on from there    Esc leaves
+        ? costs a tenth of the games won, ?? a quarter
 """
 
 
@@ -41,7 +45,8 @@ class HelpScreen(ModalScreen[None]):
 
     def __init__(self, game: Game) -> None:
         super().__init__()
-        example = game.action_to_text(game.num_actions // 3)
+        legal = legal_list(PlayedGame(game))
+        example = game.action_to_text(legal[len(legal) // 2])
         ownership = ", ownership" if game.is_scored else ""
         self._text = _HELP.format(example=example, ownership=ownership)
 

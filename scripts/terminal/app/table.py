@@ -163,7 +163,7 @@ class Table(Screen[None]):
         game = self.session.game
         words = f" keima  {game.name}"
         if self.review is not None:
-            words += "  review: ← → step, ↑ ↓ mistakes, Enter plays on from here, Esc leaves"
+            words += "  review: ← → step, ↑ ↓ mistakes, Enter plays on, Esc leaves"
         elif self.session.over:
             words += f"  {self.session.result()}"
         elif self.heat != "off":

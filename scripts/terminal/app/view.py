@@ -16,7 +16,7 @@ from scripts.terminal.thinking import Thought, ranked
 
 HeatKind = Literal["off", "policy", "visits", "winrate", "ownership"]
 HEAT_KINDS: tuple[HeatKind, ...] = ("off", "policy", "visits", "winrate", "ownership")
-_LEAST_SHOWN = 0.005
+_LEAST_SHOWN = 0.01
 
 
 class Choice(NamedTuple):
