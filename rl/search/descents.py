@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from games.compiled import inlined, njit, prefetch
+from games.compiled import inlined, prefetch
 from rl.search.kernels import Settings, select_puct
 from rl.search.roots import select_root
 from rl.search.tree import NO_CHILD, ROOT, Control, Tree
@@ -21,8 +21,9 @@ LEAF_DTYPE = np.dtype([("tree", np.int32), ("node", np.int32), ("key", np.uint64
 Leaves = npt.NDArray[np.void]
 """[rows] of LEAF_DTYPE."""
 
-DESCENT_DTYPE = np.dtype([*LEAF_DTYPE.descr, ("slot", np.int32)], align=True)
-"""A descent under way: the leaf it is about or the node it has come to, and the slot it ends in; GO_ON before."""
+DESCENT_DTYPE = np.dtype([*LEAF_DTYPE.descr, ("slot", np.int32), ("walker", np.int32)], align=True)
+"""A descent: the node it has come to and in the end the leaf it is about, and the slot it ends in. `walker` is no part
+of it: entry i of that column names the i-th descent of those that are still on their way."""
 Descents = npt.NDArray[np.void]
 """[trees] of DESCENT_DTYPE."""
 
@@ -72,7 +73,7 @@ def descend(tree: Tree, control: Control, settings: Settings) -> tuple[int, int]
         n = child
 
 
-@njit
+@inlined
 def set_out(
     trees: npt.NDArray[np.void],
     controls: npt.NDArray[np.void],
@@ -89,23 +90,31 @@ def set_out(
         if controls[b]["pending"] < leaves_per_tree and wants_more(trees[b], controls[b]):
             descents[kept]["tree"] = b
             descents[kept]["node"] = ROOT
-            descents[kept]["slot"] = GO_ON
             kept += 1
     return kept
 
 
-@njit
+@inlined
 def go_down(
-    trees: npt.NDArray[np.void], controls: npt.NDArray[np.void], settings: Settings, descents: Descents, num_going: int
+    trees: npt.NDArray[np.void],
+    controls: npt.NDArray[np.void],
+    settings: Settings,
+    descents: Descents,
+    num_going: int,
 ) -> None:
-    """Take each of the first `num_going` descents to its end, as `descend` does with one: its `node` and `slot`."""
+    """Take each of the first `num_going` descents to its end, as `descend` does with one: its `node` and `slot`.
+
+    All of them go a level down in turn, so that the node which one needs next comes from memory while the others are
+    at theirs. Those still on their way are listed in the column `walker`.
+    """
     walking = num_going
+    for place in range(num_going):
+        descents[place]["walker"] = place
     while walking > 0:
-        walking = 0
-        for place in range(num_going):
+        going_on = 0
+        for index in range(walking):
+            place = int(descents[index]["walker"])
             descent = descents[place]
-            if descent["slot"] != GO_ON:
-                continue
             b, n = int(descent["tree"]), int(descent["node"])
             tree, control = trees[b], controls[b]
             found = arrive(tree, control, n)
@@ -120,4 +129,6 @@ def go_down(
                 continue
             prefetch(tree, child)
             descent["node"] = child
-            walking += 1
+            descents[going_on]["walker"] = place
+            going_on += 1
+        walking = going_on
