@@ -91,6 +91,7 @@ def set_out(
             descents[kept]["tree"] = b
             descents[kept]["node"] = ROOT
             kept += 1
+            prefetch(trees[b], int(controls[b]["num_nodes"]))  # the node that this descent is likely to make
     return kept
 
 
