@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from games.base import Game
 from games.compiled import inlined, prefetch
 from rl.search.kernels import Settings, select_puct
 from rl.search.roots import select_root
@@ -48,15 +49,15 @@ def arrive(tree: Tree, control: Control, n: int) -> int:
 
 
 @inlined
-def select(tree: Tree, control: Control, settings: Settings, n: int) -> int:
+def select(game: Game, tree: Tree, control: Control, settings: Settings, n: int) -> int:
     """The slot of node n that a descent takes."""
     if n == ROOT:
-        return select_root(tree, control, settings)
-    return select_puct(tree[n], control, settings.c_puct, settings.fpu_reduction)
+        return select_root(game, tree, control, settings)
+    return select_puct(game, tree[n], control, settings.c_puct, settings.fpu_reduction)
 
 
 @inlined
-def descend(tree: Tree, control: Control, settings: Settings) -> tuple[int, int]:
+def descend(game: Game, tree: Tree, control: Control, settings: Settings) -> tuple[int, int]:
     """Walk from the root to a node to evaluate: (node, slot) with slot -1 when the node exists already.
 
     A slot >= 0 names a child that is yet to be made; (WAITS, -1): the way leads to a leaf under evaluation.
@@ -66,7 +67,7 @@ def descend(tree: Tree, control: Control, settings: Settings) -> tuple[int, int]
         found = arrive(tree, control, n)
         if found != GO_ON:
             return (n if found == ENDS else WAITS), -1
-        slot = select(tree, control, settings, n)
+        slot = select(game, tree, control, settings, n)
         child = int(tree[n]["children"][slot])
         if child == NO_CHILD:
             return n, slot
@@ -97,6 +98,7 @@ def set_out(
 
 @inlined
 def go_down(
+    game: Game,
     trees: npt.NDArray[np.void],
     controls: npt.NDArray[np.void],
     settings: Settings,
@@ -123,7 +125,7 @@ def go_down(
                 descent["node"] = n if found == ENDS else WAITS
                 descent["slot"] = -1
                 continue
-            slot = select(tree, control, settings, n)
+            slot = select(game, tree, control, settings, n)
             child = int(tree[n]["children"][slot])
             if child == NO_CHILD:
                 descent["slot"] = slot

@@ -352,9 +352,9 @@ class Search:
             tree, control = waves.trees[b], waves.controls[b]
             if tree[ROOT]["num_slots"] > 0:
                 waves.win_at_once(b)
-                root_policy(tree, control, waves.settings, policy[b])
+                root_policy(self.game, tree, control, waves.settings, policy[b])
                 values[b] = root_value(tree)
-                best[b] = best_slot(tree, control, waves.settings)
+                best[b] = best_slot(self.game, tree, control, waves.settings)
         roots = waves.trees[:count, ROOT]
         num_slots = roots["num_slots"].astype(np.int64)
         used = np.arange(self.game.num_slots) < num_slots[:, None]

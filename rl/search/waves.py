@@ -118,7 +118,7 @@ def collect(
     num_known = num_rows
     while num_going > 0:
         num_going = set_out(trees, controls, leaves_per_tree, descents, num_going)
-        go_down(trees, controls, settings, descents, num_going)
+        go_down(game, trees, controls, settings, descents, num_going)
         num_going = make_leaves(game, trees, controls, cache, salt, descents, num_going, leaves.size - num_rows)
         num_rows = ask_cache(
             game, trees, controls, settings, cache, leaves_per_tree, descents, num_going, num_rows, leaves
@@ -266,7 +266,7 @@ def search_uniform(
     for b in range(first, last):
         tree, control = trees[b], controls[b]
         while wants_more(tree, control):
-            n, slot = descend(tree, control, settings)
+            n, slot = descend(game, tree, control, settings)
             n = end_descent(game, tree, control, n, slot)
             if tree[n]["node_visits"] > 0:
                 backup(game, tree, control, n, 0.0)
