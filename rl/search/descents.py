@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from games.compiled import inlined, njit, prefetch
+from games.base import Game
+from games.compiled import inlined, prefetch
 from rl.search.kernels import Settings, select_puct
 from rl.search.roots import select_root
 from rl.search.tree import NO_CHILD, ROOT, Control, Tree
@@ -21,8 +22,9 @@ LEAF_DTYPE = np.dtype([("tree", np.int32), ("node", np.int32), ("key", np.uint64
 Leaves = npt.NDArray[np.void]
 """[rows] of LEAF_DTYPE."""
 
-DESCENT_DTYPE = np.dtype([*LEAF_DTYPE.descr, ("slot", np.int32)], align=True)
-"""A descent under way: the leaf it is about or the node it has come to, and the slot it ends in; GO_ON before."""
+DESCENT_DTYPE = np.dtype([*LEAF_DTYPE.descr, ("slot", np.int32), ("walker", np.int32)], align=True)
+"""A descent: the node it has come to and in the end the leaf it is about, and the slot it ends in. `walker` is no part
+of it: entry i of that column names the i-th descent of those that are still on their way."""
 Descents = npt.NDArray[np.void]
 """[trees] of DESCENT_DTYPE."""
 
@@ -47,15 +49,15 @@ def arrive(tree: Tree, control: Control, n: int) -> int:
 
 
 @inlined
-def select(tree: Tree, control: Control, settings: Settings, n: int) -> int:
+def select(game: Game, tree: Tree, control: Control, settings: Settings, n: int) -> int:
     """The slot of node n that a descent takes."""
     if n == ROOT:
-        return select_root(tree, control, settings)
-    return select_puct(tree[n], control, settings.c_puct, settings.fpu_reduction)
+        return select_root(game, tree, control, settings)
+    return select_puct(game, tree[n], control, settings.c_puct, settings.fpu_reduction)
 
 
 @inlined
-def descend(tree: Tree, control: Control, settings: Settings) -> tuple[int, int]:
+def descend(game: Game, tree: Tree, control: Control, settings: Settings) -> tuple[int, int]:
     """Walk from the root to a node to evaluate: (node, slot) with slot -1 when the node exists already.
 
     A slot >= 0 names a child that is yet to be made; (WAITS, -1): the way leads to a leaf under evaluation.
@@ -65,14 +67,14 @@ def descend(tree: Tree, control: Control, settings: Settings) -> tuple[int, int]
         found = arrive(tree, control, n)
         if found != GO_ON:
             return (n if found == ENDS else WAITS), -1
-        slot = select(tree, control, settings, n)
+        slot = select(game, tree, control, settings, n)
         child = int(tree[n]["children"][slot])
         if child == NO_CHILD:
             return n, slot
         n = child
 
 
-@njit
+@inlined
 def set_out(
     trees: npt.NDArray[np.void],
     controls: npt.NDArray[np.void],
@@ -89,23 +91,33 @@ def set_out(
         if controls[b]["pending"] < leaves_per_tree and wants_more(trees[b], controls[b]):
             descents[kept]["tree"] = b
             descents[kept]["node"] = ROOT
-            descents[kept]["slot"] = GO_ON
             kept += 1
+            prefetch(trees[b], int(controls[b]["num_nodes"]))  # the node that this descent is likely to make
     return kept
 
 
-@njit
+@inlined
 def go_down(
-    trees: npt.NDArray[np.void], controls: npt.NDArray[np.void], settings: Settings, descents: Descents, num_going: int
+    game: Game,
+    trees: npt.NDArray[np.void],
+    controls: npt.NDArray[np.void],
+    settings: Settings,
+    descents: Descents,
+    num_going: int,
 ) -> None:
-    """Take each of the first `num_going` descents to its end, as `descend` does with one: its `node` and `slot`."""
+    """Take each of the first `num_going` descents to its end, as `descend` does with one: its `node` and `slot`.
+
+    All of them go a level down in turn, so that the node which one needs next comes from memory while the others are
+    at theirs. Those still on their way are listed in the column `walker`.
+    """
     walking = num_going
+    for place in range(num_going):
+        descents[place]["walker"] = place
     while walking > 0:
-        walking = 0
-        for place in range(num_going):
+        going_on = 0
+        for index in range(walking):
+            place = int(descents[index]["walker"])
             descent = descents[place]
-            if descent["slot"] != GO_ON:
-                continue
             b, n = int(descent["tree"]), int(descent["node"])
             tree, control = trees[b], controls[b]
             found = arrive(tree, control, n)
@@ -113,11 +125,13 @@ def go_down(
                 descent["node"] = n if found == ENDS else WAITS
                 descent["slot"] = -1
                 continue
-            slot = select(tree, control, settings, n)
+            slot = select(game, tree, control, settings, n)
             child = int(tree[n]["children"][slot])
             if child == NO_CHILD:
                 descent["slot"] = slot
                 continue
             prefetch(tree, child)
             descent["node"] = child
-            walking += 1
+            descents[going_on]["walker"] = place
+            going_on += 1
+        walking = going_on

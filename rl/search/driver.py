@@ -12,7 +12,7 @@ import numpy.typing as npt
 from games.base import FloatArray, Game, HashArray, IndexArray, StateArray
 from rl.errors import UserError
 from rl.search.cache import allocate_cache
-from rl.search.descents import LEAF_DTYPE, Leaves
+from rl.search.descents import DESCENT_DTYPE, LEAF_DTYPE, Leaves
 from rl.search.evaluation import Evaluation, Evaluator
 from rl.search.kernels import Settings
 from rl.search.roots import best_proven_slot, best_slot, plan_root, root_policy, root_value
@@ -125,6 +125,7 @@ class Waves:
         self.controls = np.zeros(num_trees, control_dtype(game, max_simulations, max_history))
         self.cache = allocate_cache(game, cache_entries)
         self.leaves = [np.zeros(0, LEAF_DTYPE)]
+        self._descents = np.zeros(num_trees, DESCENT_DTYPE)
         self._in_flight: dict[int, tuple[Evaluator, int, int]] = {}
 
     def groups(self, evaluator: Evaluator) -> list[tuple[int, int]]:
@@ -180,6 +181,7 @@ class Waves:
             last,
             self.leaves_per_tree,
             num_rows,
+            self._descents,
             self.leaves[group],
             observations,
         )
@@ -350,9 +352,9 @@ class Search:
             tree, control = waves.trees[b], waves.controls[b]
             if tree[ROOT]["num_slots"] > 0:
                 waves.win_at_once(b)
-                root_policy(tree, control, waves.settings, policy[b])
+                root_policy(self.game, tree, control, waves.settings, policy[b])
                 values[b] = root_value(tree)
-                best[b] = best_slot(tree, control, waves.settings)
+                best[b] = best_slot(self.game, tree, control, waves.settings)
         roots = waves.trees[:count, ROOT]
         num_slots = roots["num_slots"].astype(np.int64)
         used = np.arange(self.game.num_slots) < num_slots[:, None]

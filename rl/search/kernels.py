@@ -9,10 +9,14 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from games.base import BoolArray, FloatArray, Game, HashArray
 from games.compiled import inlined, njit
 from rl.search.tree import NO_CHILD, PROVEN_DRAW, ROOT, Control, Node, Tree
 
+LOWEST_RANK = -(2**63)
+"""Below the `rank` of any score."""
 _LARGEST_LOGIT = 1e4
 _LARGEST_VALUE = 1e30  # sums of a billion of them stay finite in float32
 
@@ -34,13 +38,6 @@ class Settings(NamedTuple):
 
 
 @inlined
-def scaled(control: Control, value: float) -> float:
-    """A value on [-1, 1]: min-max normalised over the tree's range; bounded games keep theirs."""
-    low, high = float(control["value_low"]), float(control["value_high"])
-    return (2.0 * value - low - high) / (high - low) if high > low else 0.0
-
-
-@inlined
 def node_value(node: Node) -> float:
     """Mean return of a node for its player to move: its network value and all returns through its slots."""
     total = float(node["raw_value"])
@@ -50,7 +47,32 @@ def node_value(node: Node) -> float:
 
 
 @inlined
-def select_puct(node: Node, control: Control, c_puct: float, fpu_reduction: float) -> int:
+def value_scale(game: Game, control: Control) -> tuple[float, float]:
+    """(scale, offset): scale * value - offset is the value on [-1, 1], min-max normalised over the tree's range.
+
+    Bounded games keep their bounds as the range, and the two are constants to the compiler.
+    """
+    low = game.value_low if game.bounded else float(control["value_low"])
+    high = game.value_high if game.bounded else float(control["value_high"])
+    if high > low:
+        scale = 2.0 / (high - low)
+        return scale, scale * low + 1.0
+    return 0.0, 0.0
+
+
+@inlined
+def rank(score: float) -> int:
+    """An integer that is larger where the score is; never `LOWEST_RANK`.
+
+    Which slot is the best so far is anybody's guess, the processor's too, and a wrong guess costs it more than a slot's
+    score. Integers, unlike floats, are compared and kept without a branch to guess at.
+    """
+    bits = np.float64(score).view(np.int64)
+    return int(bits ^ ((bits >> 63) & np.int64(0x7FFFFFFFFFFFFFFF)))
+
+
+@inlined
+def select_puct(game: Game, node: Node, control: Control, c_puct: float, fpu_reduction: float) -> int:
     """The slot that maximises Q + c_puct * P * sqrt(N) / (1 + n): PUCT of AlphaZero (Silver et al. 2018, methods).
 
     Unvisited slots take the node's value less `fpu_reduction` * sqrt(visited prior mass) as Q (first play urgency as in
@@ -58,13 +80,11 @@ def select_puct(node: Node, control: Control, c_puct: float, fpu_reduction: floa
     lost are skipped. Ties go to the lowest slot, an unvisited one last.
     """
     visit_counts, value_sums, priors, lost = node["visit_counts"], node["value_sums"], node["priors"], node["lost"]
-    spread = float(control["value_high"]) - float(control["value_low"])
-    scale = 2.0 / spread if spread > 0.0 else 0.0
-    offset = scale * float(control["value_low"]) + 1.0 if spread > 0.0 else 0.0
+    scale, offset = value_scale(game, control)
     exploration = c_puct * math.sqrt(node["node_visits"])
     total = float(node["raw_value"])
     visited_mass = 0.0
-    best, best_score = -1, -math.inf
+    best, best_rank = -1, LOWEST_RANK
     unvisited, unvisited_prior = -1, -1.0
     for slot in range(node["num_slots"]):
         visits = visit_counts[slot]
@@ -78,12 +98,12 @@ def select_puct(node: Node, control: Control, c_puct: float, fpu_reduction: floa
         visited_mass += prior
         if lost[slot] != 0:
             continue
-        score = scale * value_sum / visits - offset + exploration * prior / (1 + visits)
-        if score > best_score:
-            best, best_score = slot, score
+        slot_rank = rank(scale * value_sum / visits - offset + exploration * prior / (1 + visits))
+        best = slot if slot_rank > best_rank else best
+        best_rank = max(slot_rank, best_rank)
     if unvisited >= 0:
         value = scale * total / max(1, node["node_visits"]) - offset
-        if value - fpu_reduction * math.sqrt(visited_mass) + exploration * unvisited_prior > best_score:
+        if rank(value - fpu_reduction * math.sqrt(visited_mass) + exploration * unvisited_prior) > best_rank:
             best = unvisited
     return best
 

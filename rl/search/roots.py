@@ -11,9 +11,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from games.base import FloatArray
+from games.base import FloatArray, Game
 from games.compiled import inlined, njit
-from rl.search.kernels import Settings, node_value, proven_value, scaled, select_puct
+from rl.search.kernels import LOWEST_RANK, Settings, node_value, proven_value, rank, select_puct, value_scale
 from rl.search.random import dirichlet, gumbel, random_bits
 from rl.search.tree import PROVEN_DRAW, ROOT, Control, Tree
 
@@ -110,49 +110,55 @@ def most_open_visits(tree: Tree) -> int:
 
 
 @inlined
-def improved_logit(tree: Tree, control: Control, settings: Settings, slot: int, most: int, mixed: float) -> float:
+def improved_logit(
+    game: Game, tree: Tree, control: Control, settings: Settings, slot: int, most: int, mixed: float
+) -> float:
     """logits + sigma(completed Q) (sections 3 and 5, equation 8), Q on [0, 1]; unvisited slots take v_mix as Q."""
     visits = tree[ROOT]["visit_counts"][slot]
     value = tree[ROOT]["value_sums"][slot] / visits if visits > 0 else mixed
-    sigma = (settings.c_visit + most) * settings.c_scale * 0.5 * (1.0 + scaled(control, value))
+    scale, offset = value_scale(game, control)
+    sigma = (settings.c_visit + most) * settings.c_scale * 0.5 * (1.0 + scale * value - offset)
     return float(control["root_logits"][slot]) + sigma
 
 
 @inlined
-def select_gumbel(tree: Tree, control: Control, settings: Settings, wanted_visits: int) -> int:
+def select_gumbel(game: Game, tree: Tree, control: Control, settings: Settings, wanted_visits: int) -> int:
     """The root slot with the best gumbel + logit + sigma(Q) among those with `wanted_visits` visits and not yet lost.
 
     When proofs have closed all of them, among all that are not lost; -1 when every slot is.
     """
-    root, most, any_wanted = tree[ROOT], 0, False
+    root, most, num_wanted = tree[ROOT], 0, 0
     visit_counts, lost = root["visit_counts"], root["lost"]
     for slot in range(root["num_slots"]):
-        most = max(most, int(visit_counts[slot]))
-        any_wanted = any_wanted or (lost[slot] == 0 and visit_counts[slot] == wanted_visits)
+        visits = int(visit_counts[slot])
+        most = max(most, visits)
+        num_wanted += (lost[slot] == 0) & (visits == wanted_visits)
+    any_wanted = num_wanted > 0
     # Wanted slots are all visited, or all unvisited and of the same v_mix: which it is matters only among the others.
     mixed = 0.0 if any_wanted else mixed_value(tree)
-    best, best_score = -1, -math.inf
+    best, best_rank = -1, LOWEST_RANK
     for slot in range(root["num_slots"]):
         if lost[slot] != 0 or (any_wanted and visit_counts[slot] != wanted_visits):
             continue
-        score = improved_logit(tree, control, settings, slot, most, mixed) + float(control["gumbels"][slot])
-        if best < 0 or score > best_score:
-            best, best_score = slot, score
+        score = improved_logit(game, tree, control, settings, slot, most, mixed) + float(control["gumbels"][slot])
+        slot_rank = rank(score)
+        best = slot if slot_rank > best_rank else best
+        best_rank = max(slot_rank, best_rank)
     return best
 
 
 @inlined
-def select_root(tree: Tree, control: Control, settings: Settings) -> int:
+def select_root(game: Game, tree: Tree, control: Control, settings: Settings) -> int:
     """The root slot that the next simulation descends into."""
     if settings.gumbel:
         table = control["considered_visits"]
         simulation = min(int(control["started"]) - 1, table.size - 1)
-        return select_gumbel(tree, control, settings, int(table[simulation]))
-    return select_puct(tree[ROOT], control, settings.c_puct, settings.root_fpu_reduction)
+        return select_gumbel(game, tree, control, settings, int(table[simulation]))
+    return select_puct(game, tree[ROOT], control, settings.c_puct, settings.root_fpu_reduction)
 
 
 @njit
-def root_policy(tree: Tree, control: Control, settings: Settings, out: FloatArray) -> None:
+def root_policy(game: Game, tree: Tree, control: Control, settings: Settings, out: FloatArray) -> None:
     """Write the policy that the search teaches into `out` [A], summing to 1 over the slots in use.
 
     Gumbel: softmax of the improved logits (section 4, equation 11). PUCT: the visit counts, and the same where every
@@ -172,7 +178,7 @@ def root_policy(tree: Tree, control: Control, settings: Settings, out: FloatArra
         if tree[ROOT]["lost"][slot] != 0:
             out[slot] = -np.inf
         elif by_logits:
-            out[slot] = improved_logit(tree, control, settings, slot, most, mixed)
+            out[slot] = improved_logit(game, tree, control, settings, slot, most, mixed)
         else:
             out[slot] = math.log(tree[ROOT]["visit_counts"][slot]) if tree[ROOT]["visit_counts"][slot] > 0 else -np.inf
         largest = max(largest, float(out[slot]))
@@ -222,7 +228,7 @@ def proof_rank(tree: Tree, n: int, child: int) -> float:
 
 
 @njit
-def best_slot(tree: Tree, control: Control, settings: Settings) -> int:
+def best_slot(game: Game, tree: Tree, control: Control, settings: Settings) -> int:
     """The slot to play: a proven result as above; else the most visited of those not lost, ties by the improved logit
     plus the root's Gumbel variates (section 3: with noise this samples from the improved policy).
 
@@ -238,7 +244,7 @@ def best_slot(tree: Tree, control: Control, settings: Settings) -> int:
         if tree[ROOT]["lost"][slot] != 0:
             continue
         visits = int(tree[ROOT]["visit_counts"][slot])
-        score = improved_logit(tree, control, settings, slot, most, mixed) + control["gumbels"][slot]
+        score = improved_logit(game, tree, control, settings, slot, most, mixed) + control["gumbels"][slot]
         if drawn:
             score = control["gumbels"][slot] + math.log(visits) / settings.temperature if visits > 0 else -math.inf
             visits = 0

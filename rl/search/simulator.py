@@ -77,7 +77,7 @@ def descend_trees(
     for b in range(first, last):
         tree, control = trees[b], controls[b]
         while control["pending"] < leaves_per_tree and num_leaves < leaves.size and wants_more(tree, control):
-            n, slot = descend(tree, control, settings)
+            n, slot = descend(game, tree, control, settings)
             if n == WAITS:
                 break
             count_simulation(control)

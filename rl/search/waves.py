@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, Game, State
-from games.compiled import inlined, njit, prefetch
+from games.compiled import inlined, njit, prefetch, uncounted
 from rl.search.cache import Cache, place_of, probe, store
-from rl.search.descents import AHEAD, DESCENT_DTYPE, WAITS, Leaves, descend, go_down, set_out, wants_more
+from rl.search.descents import AHEAD, WAITS, Descents, Leaves, descend, go_down, set_out, wants_more
 from rl.search.kernels import Settings, add_child, add_virtual_loss, backup, expand, gather_history, step_child
 from rl.search.roots import note_root_logits, prepare_root
 from rl.search.tree import NO_CHILD, PROVEN_DRAW, ROOT, WIN_IN_ONE, Control, Tree
@@ -99,6 +99,7 @@ def collect(
     last: int,
     leaves_per_tree: int,
     num_rows: int,
+    descents: Descents,
     leaves: Leaves,
     observations: FloatArray,
 ) -> int:
@@ -107,64 +108,114 @@ def collect(
     Leaves to evaluate are appended after the `num_rows` rows that `leaves` and `observations` [rows, C, H, W] hold
     already; returns the new number of rows. `salt` is the cache's part of the key that names the network.
 
-    Goes in rounds: one descent of each tree, then all questions to the cache. The descents of a round go down side by
-    side, a level at a time, so that the node which one of them needs next is on its way from memory while the others
-    are at theirs: a search waits for memory more than it computes.
+    Goes in rounds, and each stage of a round does its work for all trees before the next begins: while it is at one
+    tree, what it needs of the next ones is on its way from memory. A search waits for memory more than it computes.
     """
-    mask = np.empty(game.num_actions, np.bool_)
-    descents = np.empty(last - first, DESCENT_DTYPE)
+    trees, observations = uncounted(trees), uncounted(observations)
     num_going = last - first
     for place in range(num_going):
         descents[place]["tree"] = first + place
+    num_known = num_rows
     while num_going > 0:
         num_going = set_out(trees, controls, leaves_per_tree, descents, num_going)
-        go_down(trees, controls, settings, descents, num_going)
-        num_asking, kept = 0, 0
-        for place in range(num_going):
-            b, n, slot = int(descents[place]["tree"]), int(descents[place]["node"]), int(descents[place]["slot"])
-            tree, control = trees[b], controls[b]
-            if n == WAITS:
-                continue
-            descent = descents[kept]
-            descent["tree"] = b
-            descent["node"] = WAITS  # nothing to ask, unless what follows says otherwise
-            if num_rows + num_asking == leaves.size and (slot >= 0 or tree[n]["node_visits"] == 0):
-                if num_asking > 0:  # the cache may answer some of these, and it goes down again
-                    kept += 1
-                continue
-            kept += 1
-            n = end_descent(game, tree, control, n, slot)
-            node = tree[n]
-            if node["node_visits"] > 0:
-                backup(game, tree, control, n, 0.0)
-                control["num_known_leaves"] += 1
-                continue
-            descent["node"] = n
-            descent["key"] = game.hash(node["state"]) ^ salt
-            prefetch(cache, place_of(cache, descent["key"]))
-            num_asking += 1
-        num_going = kept
-        for place in range(num_going):
-            b, n = int(descents[place]["tree"]), int(descents[place]["node"])
-            if n == WAITS:
-                continue
-            tree, control, key = trees[b], controls[b], descents[place]["key"]
-            found = probe(cache, key)
-            if found >= 0:
-                entry = cache[found]
-                settle(game, tree, control, settings, n, entry["prior_logits"], entry["value"], 0.0, mask)
-                control["num_cache_hits"] += 1
-                continue
-            game.observe(tree[n]["state"], observations[num_rows])
-            leaf = leaves[num_rows]
-            leaf["tree"] = b
-            leaf["node"] = n
-            leaf["key"] = key
-            num_rows += 1
-            control["pending"] += 1
-            if leaves_per_tree > 1:
-                add_virtual_loss(tree, n, settings.virtual_loss)
+        go_down(game, trees, controls, settings, descents, num_going)
+        num_going = make_leaves(game, trees, controls, cache, salt, descents, num_going, leaves.size - num_rows)
+        num_rows = ask_cache(
+            game, trees, controls, settings, cache, leaves_per_tree, descents, num_going, num_rows, leaves
+        )
+    observe_leaves(game, trees, leaves, num_known, num_rows, observations)
     return num_rows
+
+
+@inlined
+def make_leaves(
+    game: Game,
+    trees: npt.NDArray[np.void],
+    controls: npt.NDArray[np.void],
+    cache: Cache,
+    salt: np.uint64,
+    descents: Descents,
+    num_going: int,
+    room: int,
+) -> int:
+    """Begin the simulations whose descents have ended: make new nodes, and back up what needs no evaluation.
+
+    What needs one is left as the descent's `node`, with its cache `key`; a descent without a question has WAITS there.
+    Keeps the descents of the trees that may go down again and returns their number. No more than `room` leaves may ask.
+    """
+    num_asking, kept = 0, 0
+    for place in range(num_going):
+        b, n, slot = int(descents[place]["tree"]), int(descents[place]["node"]), int(descents[place]["slot"])
+        tree, control = trees[b], controls[b]
+        if n == WAITS:
+            continue
+        descent = descents[kept]
+        descent["tree"] = b
+        descent["node"] = WAITS
+        if num_asking == room and (slot >= 0 or tree[n]["node_visits"] == 0):
+            if num_asking > 0:  # the cache may answer some of these, and it goes down again
+                kept += 1
+            continue
+        kept += 1
+        n = end_descent(game, tree, control, n, slot)
+        node = tree[n]
+        if node["node_visits"] > 0:
+            backup(game, tree, control, n, 0.0)
+            control["num_known_leaves"] += 1
+            continue
+        descent["node"] = n
+        descent["key"] = game.hash(node["state"]) ^ salt
+        prefetch(cache, place_of(cache, descent["key"]))
+        num_asking += 1
+    return kept
+
+
+@inlined
+def ask_cache(
+    game: Game,
+    trees: npt.NDArray[np.void],
+    controls: npt.NDArray[np.void],
+    settings: Settings,
+    cache: Cache,
+    leaves_per_tree: int,
+    descents: Descents,
+    num_going: int,
+    num_rows: int,
+    leaves: Leaves,
+) -> int:
+    """Settle the leaves that the cache knows, and append the others to the `num_rows` rows of `leaves`, pending now;
+    returns the new number of rows."""
+    mask = np.empty(game.num_actions, np.bool_)
+    for place in range(num_going):
+        b, n, key = int(descents[place]["tree"]), int(descents[place]["node"]), descents[place]["key"]
+        if n == WAITS:
+            continue
+        tree, control = trees[b], controls[b]
+        found = probe(cache, key)
+        if found >= 0:
+            entry = cache[found]
+            settle(game, tree, control, settings, n, entry["prior_logits"], entry["value"], 0.0, mask)
+            control["num_cache_hits"] += 1
+            continue
+        leaf = leaves[num_rows]
+        leaf["tree"] = b
+        leaf["node"] = n
+        leaf["key"] = key
+        num_rows += 1
+        control["pending"] += 1
+        if leaves_per_tree > 1:
+            add_virtual_loss(tree, n, settings.virtual_loss)
+    return num_rows
+
+
+@inlined
+def observe_leaves(
+    game: Game, trees: npt.NDArray[np.void], leaves: Leaves, first_row: int, num_rows: int, observations: FloatArray
+) -> None:
+    """Write what the network sees of the leaves first_row..num_rows-1 into their rows of `observations`."""
+    for row in range(first_row, num_rows):
+        leaf = leaves[row]
+        game.observe(trees[leaf["tree"]][leaf["node"]]["state"], observations[row])
 
 
 @njit
@@ -181,6 +232,7 @@ def absorb(
     values: FloatArray,
 ) -> None:
     """Expand and back up the first `num_rows` leaves with the network's answers, and remember these in the cache."""
+    trees, prior_logits = uncounted(trees), uncounted(prior_logits)
     virtual_loss = settings.virtual_loss if leaves_per_tree > 1 else 0.0
     mask = np.empty(game.num_actions, np.bool_)
     for row in range(num_rows):
@@ -209,11 +261,12 @@ def search_uniform(
 
     The same stages without observations, batches and cache, for exact play on small games and for benchmarks.
     """
+    trees = uncounted(trees)
     mask = np.empty(game.num_actions, np.bool_)
     for b in range(first, last):
         tree, control = trees[b], controls[b]
         while wants_more(tree, control):
-            n, slot = descend(tree, control, settings)
+            n, slot = descend(game, tree, control, settings)
             n = end_descent(game, tree, control, n, slot)
             if tree[n]["node_visits"] > 0:
                 backup(game, tree, control, n, 0.0)

@@ -260,14 +260,14 @@ def advance(
             slot = drawn_slot(tree, control, place, on_board)
         else:
             win_at_once(game, tree, control)
-            slot = best_slot(tree, control, settings)
+            slot = best_slot(game, tree, control, settings)
             note_decided(place, root_value(tree), budgets.decided_value)
             num_moves += 1
         action = int(tree[ROOT]["slot_actions"][slot])
         ply = int(place["num_steps"])
         record_step(place, steps[b], action, full, root_value(tree), network_id)
         if full:
-            root_policy(tree, control, settings, policies[b, ply])
+            root_policy(game, tree, control, settings, policies[b, ply])
             steps[b, ply]["surprise"] = policy_surprise(tree, control, policies[b, ply])
             num_slots = int(tree[ROOT]["num_slots"])
             steps[b, ply]["num_targets"] = num_slots
