@@ -20,6 +20,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from games.look import Look
+
 State = Any
 """One row of a NumPy array of `Game.state_dtype`. Read and written as `state["field"]`, compiled or not."""
 
@@ -178,6 +180,23 @@ class Game:
     def to_text(self, state: State) -> str:
         """The board as plain lines of text, without colours; X is player 0, O player 1 unless the game has its own."""
         raise TypeError(f"{type(self).__name__} has no to_text")
+
+    def look(self) -> Look | None:
+        """How the board is drawn, with colours and for the mouse. None: only as the text of `to_text`."""
+        return None
+
+    def contents(self, state: State) -> npt.NDArray[np.int8]:
+        """[H*W] what stands on each cell, as an index into the pieces of `look`, 0 being the empty cell.
+
+        As written here, 1 is a piece of player 0 and 2 one of player 1, for boards whose first two observation planes
+        are the mover's and the other's pieces.
+        """
+        observation = np.zeros(self.observation_shape, np.float32)
+        self.observe(state, observation)
+        own, other = (observation[plane].ravel() != 0.0 for plane in (0, 1))
+        to_play = int(state["to_play"])
+        found: npt.NDArray[np.int8] = (own * (1 + to_play) + other * (2 - to_play)).astype(np.int8)
+        return found
 
     def action_to_text(self, action: int) -> str:
         """An action in the game's usual notation."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scored_game import Patches
 
 from games.base import BoolArray, FloatArray, Game, HashArray, State, Symmetry
 from games.board.tic_tac_toe import TicTacToe
+from games.look import Look
 
 
 class SharedLogit(TicTacToe):
@@ -190,6 +193,29 @@ class ColouredBoard(TicTacToe):
         return TicTacToe.to_text(self, state).replace("X", "\x1b[31mX\x1b[0m")
 
 
+class ShiftedLook(TicTacToe):
+    """The coordinates beside the board are not those of the moves."""
+
+    def look(self) -> Look | None:
+        look = TicTacToe.look(self)
+        return replace(look, rows=look.rows[::-1])
+
+
+class PaleLook(TicTacToe):
+    """Without colours nobody can tell the pieces apart."""
+
+    def look(self) -> Look | None:
+        look = TicTacToe.look(self)
+        return replace(look, pieces=tuple(replace(piece, bare="o") for piece in look.pieces))
+
+
+class StillContents(TicTacToe):
+    """What stands on the board is not told."""
+
+    def contents(self, state: State) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
+        return np.zeros(9, np.int8)
+
+
 class SmallIntegers(TicTacToe):
     """Arithmetic on an int8 wraps as plain Python, not compiled."""
 
@@ -225,5 +251,6 @@ BROKEN: dict[str, tuple[type[Game], ...]] = {
     "symmetries": (CrookedSymmetry,),
     "moves as text": (GuessingText,),
     "boards as text": (ColouredBoard,),
+    "looks": (ShiftedLook, PaleLook, StillContents),
     "compiled": (SmallIntegers, DoesNotCompile),
 }

@@ -8,9 +8,11 @@ row 1, player 1 on rows 1 and 2 and moves toward row 8.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State, Symmetry
 from games.board.square import LETTERS, mixed
+from games.look import BLACK, WHITE, Colour, Look, empty, pawn
 
 _FIRST_LEFT, _FIRST_RIGHT, _PLAYER_ACTIONS = 56, 105, 154
 """Of each player's actions the first 56 step straight (7 rows of 8), the next 49 left and 49 right (7 rows of 7)."""
@@ -134,9 +136,26 @@ class Breakthrough(Game):
         actions = np.array([self.text_to_action(name.translate(exchanged)) for name in self._names])
         return Symmetry(board.ravel(), np.arange(self.num_actions)), Symmetry(board[:, ::-1].ravel(), actions)
 
-    def to_text(self, state: State) -> str:
+    def look(self) -> Look:
+        names = [f"{LETTERS[column]}{8 - row}" for row in range(8) for column in range(8)]
+        light, dark = Colour("#c9a777", "yellow"), Colour("#a9814f", "green")
+        return Look(
+            pieces=(empty(BLACK), pawn("Black", BLACK, 0), pawn("White", WHITE, 1)),
+            columns=tuple(LETTERS[:8]),
+            rows=tuple(str(8 - row) for row in range(8)),
+            moves=tuple((names.index(name[:2]), names.index(name[2:])) for name in self._names),
+            ground=light,
+            ink=BLACK,
+            second_ground=dark,
+            tasks=("steps down", "steps up"),
+        )
+
+    def contents(self, state: State) -> npt.NDArray[np.int8]:
         first, second = (int(men) for men in state["men"])
-        marks = [".XO"[(first >> bit & 1) + 2 * (second >> (bit ^ 56) & 1)] for bit in range(64)]
+        return np.array([(first >> bit & 1) + 2 * (second >> (bit ^ 56) & 1) for bit in range(64)], np.int8)
+
+    def to_text(self, state: State) -> str:
+        marks = [".XO"[content] for content in self.contents(state)]
         lines = [f"{8 - row} {' '.join(marks[8 * row : 8 * row + 8])}" for row in range(8)]
         return "\n".join([*lines, f"  {' '.join(LETTERS[:8])}"])
 

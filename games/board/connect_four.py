@@ -16,6 +16,13 @@ from importlib import resources
 import numpy as np
 
 from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State, Symmetry, TruthPosition
+from games.look import Colour, Look, disc, hole
+
+_PIECES = (
+    hole(Colour("#0e2452", "black")),
+    disc("Red", Colour("#f0484e", "bright_red"), 0),
+    disc("Yellow", Colour("#ffd23f", "bright_yellow"), 1),
+)
 
 
 class ConnectFour(Game):
@@ -117,6 +124,11 @@ class ConnectFour(Game):
         board = np.arange(self.height * self.width).reshape(self.height, self.width)
         columns = np.arange(self.width)
         return Symmetry(board.ravel(), columns), Symmetry(board[:, ::-1].ravel(), columns[::-1].copy())
+
+    def look(self) -> Look:
+        columns = tuple(map(self.action_to_text, range(self.width)))
+        moves = tuple((column,) for column in range(self.width))
+        return Look(_PIECES, columns, ("",) * self.height, moves, Colour("#2456b8", "blue"), falls=True)
 
     def to_text(self, state: State) -> str:
         first, second = (int(stones) for stones in state["stones"])

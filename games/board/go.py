@@ -31,6 +31,7 @@ from games.board.go_stones import (
     GoStones,
 )
 from games.board.square import GTP_LETTERS, cell_names, relabelled, square_turns
+from games.look import BLACK, WHITE, WOOD, Colour, Look, disc, empty, placements, star_points
 
 _LETTERS = GTP_LETTERS[:19]
 _KO_RULES = ("positional", "situational", "simple")
@@ -314,6 +315,18 @@ class Go(GoStones):
 
     def symmetries(self) -> tuple[Symmetry, ...]:
         return tuple(relabelled(cells, num_extra_actions=1) for cells in square_turns(self.size))
+
+    def look(self) -> Look:
+        return Look(
+            pieces=(empty(BLACK), disc("Black", BLACK, 0), disc("White", WHITE, 1)),
+            columns=tuple(_LETTERS[: self.size]),
+            rows=tuple(str(self.size - row) for row in range(self.size)),
+            moves=placements(self.size * self.size, self.num_actions),
+            ground=WOOD,
+            ink=Colour("#6b4a1f", "black"),
+            on_lines=True,
+            stars=star_points(self.size),
+        )
 
     def to_text(self, state: State) -> str:
         width = len(str(self.size))

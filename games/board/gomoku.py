@@ -10,6 +10,7 @@ import numpy as np
 
 from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State, Symmetry
 from games.board.square import GTP_LETTERS, cell_named, cell_names, mixed, relabelled, square_turns
+from games.look import BLACK, WHITE, WOOD, Colour, Look, disc, empty, placements, star_points
 
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _EMPTY_KEY = 0x9E3779B97F4A7C15
@@ -104,6 +105,18 @@ class Gomoku(Game):
 
     def symmetries(self) -> tuple[Symmetry, ...]:
         return tuple(relabelled(cells) for cells in square_turns(self.size))
+
+    def look(self) -> Look:
+        return Look(
+            pieces=(empty(BLACK), disc("Black", BLACK, 0), disc("White", WHITE, 1)),
+            columns=tuple(GTP_LETTERS[: self.size]),
+            rows=tuple(str(self.size - row) for row in range(self.size)),
+            moves=placements(self.num_cells, self.num_actions),
+            ground=WOOD,
+            ink=Colour("#6b4a1f", "black"),
+            on_lines=True,
+            stars=star_points(self.size),
+        )
 
     def to_text(self, state: State) -> str:
         rows = [" ".join(".XO"[stone] for stone in row) for row in state["board"].reshape(self.size, self.size)]

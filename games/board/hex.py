@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State, Symmetry
 from games.board.square import LETTERS, cell_named, cell_names, mixed, relabelled
+from games.look import FAINT, Colour, Look, disc, hole, placements
 
 _NEIGHBOURS = ((-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0))
 _EMPTY_KEY = 0x9E3779B97F4A7C15
@@ -176,6 +177,21 @@ class Hex(Game):
             relabelled(board[::-1], 1),
             relabelled(mirrored, 1, swaps_players=True),
             relabelled(mirrored[::-1], 1, swaps_players=True),
+        )
+
+    def look(self) -> Look:
+        red, blue = Colour("#f0605d", "bright_red"), Colour("#5aa9ff", "bright_blue")
+        return Look(
+            pieces=(hole(Colour("#3f4757", "white")), disc("Red", red, 0), disc("Blue", blue, 1)),
+            columns=tuple(LETTERS[: self.size]),
+            rows=tuple(str(row + 1) for row in range(self.size)),
+            moves=placements(self.num_cells, self.num_actions),
+            ground=Colour("#20242d", "black"),
+            ink=FAINT,
+            slanted=True,
+            columns_on_top=True,
+            tasks=("joins top and bottom", "joins left and right"),
+            edges=(0, 1, 0, 1),
         )
 
     def to_text(self, state: State) -> str:

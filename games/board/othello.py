@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State, Symmetry
 from games.board.square import LETTERS, cell_named, cell_names, mixed, relabelled, square_turns
+from games.look import BLACK, WHITE, Colour, Look, disc, empty, placements
 
 _DIRECTIONS = (1, 7, 8, 9)
 _MOST_PLACEMENTS = 34
@@ -175,6 +176,19 @@ class Othello(Game):
         return tuple(
             relabelled(cells, 1, swaps_players=bool(cells[centre] // self.size != cells[centre] % self.size))
             for cells in square_turns(self.size)
+        )
+
+    def look(self) -> Look:
+        ground, ink = Colour("#1f7a4d", "green"), Colour("#8fd9b0", "bright_green")
+        return Look(
+            pieces=(empty(ink), disc("Black", BLACK, 0), disc("White", WHITE, 1)),
+            columns=tuple(LETTERS[: self.size]),
+            rows=tuple(str(row + 1) for row in range(self.size)),
+            moves=placements(self.num_cells, self.num_actions),
+            ground=ground,
+            ink=ink,
+            second_ground=Colour("#23875a", "green"),
+            columns_on_top=True,
         )
 
     def to_text(self, state: State) -> str:

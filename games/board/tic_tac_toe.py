@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State, Symmetry
+from games.look import FAINT, SLATE, Colour, Look, Piece, empty, placements
 
+_CROSS = Piece("X", "✕", "X", Colour("#ff6b6b", "bright_red"), 0, (("▚ ▞", " █ ", "▞ ▚"),))
+_RING = Piece("O", "◯", "O", Colour("#ffd166", "bright_yellow"), 1, (("╭─╮", "│ │", "╰─╯"),))
 _LINES = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6))
 
 
@@ -61,6 +64,11 @@ class TicTacToe(Game):
         board = np.arange(9).reshape(3, 3)
         turned = [np.rot90(side, turns) for side in (board, board.T) for turns in range(4)]
         return tuple(Symmetry(cells.ravel(), np.argsort(cells.ravel())) for cells in turned)
+
+    def look(self) -> Look:
+        lighter = Colour("#3a4150", "black")
+        moves = placements(9, 9)
+        return Look((empty(FAINT), _CROSS, _RING), tuple("abc"), tuple("321"), moves, SLATE, second_ground=lighter)
 
     def to_text(self, state: State) -> str:
         rows = [" ".join(".XO"[stone] for stone in row) for row in state["board"].reshape(3, 3)]

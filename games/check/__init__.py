@@ -19,6 +19,7 @@ import numpy as np
 from games.base import Game
 from games.check.declarations import declarations
 from games.check.kernels import compiled
+from games.check.looks import looks
 from games.check.rules import ends, history, looking, masks, records, reset, rewards, score, set_up
 from games.check.sample import Broken, Sample, Unplayable, blame
 from games.check.views import boards, hashes, moves, observations, symmetries
@@ -42,6 +43,7 @@ CHECKS: dict[str, Check] = {
     "symmetries": symmetries,
     "moves as text": moves,
     "boards as text": boards,
+    "looks": looks,
     "compiled": compiled,
 }
 """By name, in the order in which they are told."""
