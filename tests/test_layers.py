@@ -14,7 +14,7 @@ LAYERS = [
     for layer in (
         "errors search agents",
         "network",
-        "selfplay replay learning arena",
+        "selfplay replay learning arena pictures",
         "train protocols",
     )
 ]
