@@ -26,6 +26,9 @@ class Chart(NamedTuple):
     """What to do when it does not."""
     band: tuple[str, str] | None = None
     """Curves between which the truth lies: an interval's ends."""
+    spread: bool = False
+    """The curves are summaries of histograms, which custom scalars cannot show: TensorBoard has them on a page of their
+    own."""
 
 
 CHARTS = (
@@ -73,6 +76,15 @@ CHARTS = (
         "all near the middle: values say too much; the lowest and highest beyond 0.05 and 0.95: too little",
     ),
     Chart(
+        "Learning",
+        "Values of winners and losers",
+        ("value/of_winners", "value/of_losers"),
+        "part from the middle, one up and one down: who will win is seen ever earlier in a game. On the page of "
+        "histograms, few winners' values are near 0 and few losers' near 1",
+        "stay together at 1/2: nothing is learnt of who wins; few in between: games are decided by their openings",
+        spread=True,
+    ),
+    Chart(
         "Strength",
         "Elo",
         ("elo/agent", "elo/best"),
@@ -117,6 +129,15 @@ CHARTS = (
     ),
     Chart(
         "Search",
+        "Policy surprise",
+        ("search/policy_surprise",),
+        "falls: the network learns to foresee what searches find. On the page of histograms, a tail that stays is "
+        "good: positions to learn from",
+        "rises for long: the learner cannot follow self-play",
+        spread=True,
+    ),
+    Chart(
+        "Search",
         "Cache hits",
         ("search/cache_hits",),
         "the share of leaves that were seen before: high in small games, and it rises as play narrows",
@@ -125,9 +146,16 @@ CHARTS = (
     Chart(
         "Throughput",
         "Self-play",
-        ("selfplay/positions_per_second", "selfplay/evaluations_per_second"),
-        "level",
+        ("selfplay/positions_per_second",),
+        "level, or slowly falling where games get harder to decide",
         "falls with no reason: other programs use the cores, or memory is short; zero: see stacks.txt",
+    ),
+    Chart(
+        "Throughput",
+        "Network evaluations",
+        ("selfplay/evaluations_per_second",),
+        "level: the network is what self-play waits for",
+        "falls while the share of time in the network stays: the processor is slowed down, by heat or by others",
     ),
     Chart(
         "Throughput",
@@ -234,6 +262,8 @@ def layout(charts: Iterable[Chart] = CHARTS) -> dict[str, dict[str, list[Any]]]:
     """What TensorBoard's custom scalars show, as `EventFile.add_layout` takes it."""
     pages: dict[str, dict[str, list[Any]]] = {}
     for chart in charts:
+        if chart.spread:
+            continue
         tags = [_pattern(curve) for curve in chart.curves]
         page = pages.setdefault(chart.category, {})
         page[chart.title] = ["Multiline", tags]
