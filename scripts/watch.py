@@ -66,10 +66,10 @@ def run(command: Command) -> int:
 
 def page(runs: Mapping[str, Path]) -> dict[str, str]:
     """The text page in Markdown, by tag: the charts of each category in words, and the health of each run."""
-    health = {f"health/{name}": _health(path) for name, path in runs.items()}
+    health = {f"assessment/{name}": _health(path) for name, path in runs.items()}  # TensorBoard sorts by the alphabet
     signs = [f"| **{rule.name}** | {rule.sign} | {rule.minutes:g} | {rule.advice} |" for rule in RULES]
     head = ["| sickness | sign | for minutes | what to do |", "|---|---|---|---|"]
-    return {**health, **guides(), f"{_GUIDE}/sicknesses": "\n".join([*head, *signs])}
+    return {**health, **guides(), "charts/sicknesses": "\n".join([*head, *signs])}
 
 
 def _health(run_dir: Path) -> str:

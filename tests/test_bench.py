@@ -91,6 +91,11 @@ def test_each_tells_its_figures(name: str, capsys: pytest.CaptureFixture[str]) -
     assert {clock for _, clock in figures} >= {"wall", "cpu"}
 
 
+def test_page_tells_how_long_a_report_takes_and_how_large_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = check(bench_json(capsys, "page", "tic_tac_toe", "--iterations", "10", "--repeats", "1"), "page")
+    assert figures["keima report", "wall"]["goal"] == 10 and 0.0 < figures["its page", ""]["median"] < 1.0
+
+
 def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "play", *TINY["play"]]) == 0
     shown = capsys.readouterr().out

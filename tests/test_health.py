@@ -152,7 +152,7 @@ def test_layout_and_guide_have_all_charts() -> None:
         if not chart.spread:
             kind, tags = pages[chart.category][chart.title]
             assert kind == "Multiline" and all(re.compile(tag) for tag in tags)
-        assert f"**{chart.title}**" in guides()[f"guide/{chart.category}"]
+        assert f"**{chart.title}**" in guides()[f"charts/{chart.category}"]
     assert pages["Strength"]["Elo, 95 % interval"] == ["Margin", ["elo/agent", "elo/low", "elo/high"]]
 
 

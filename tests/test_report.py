@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import needs_browser, screenshot, shown_page
-from made_up_run import make_run, random_game
 from tiny_runs import TINY
 
 import games
 from rl.train.metrics import FILE_NAME
 from rl.train.positions import RECORD_NAME
+from scripts.bench.made_up_run import make_run, random_game
 from scripts.cli import main
 from scripts.report.run_record import read_run
 from scripts.report.sample_games import changes

@@ -17,12 +17,12 @@ from typing import Any
 
 import psutil
 import pytest
-from made_up_run import make_run
 from tiny_runs import TINY
 
 import games
 from rl.train.charts import CATEGORIES
 from scripts import watch
+from scripts.bench.made_up_run import make_run
 from scripts.cli import main
 
 
@@ -36,14 +36,14 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_page_says_what_curves_should_look_like_and_what_is_wrong(run_dir: Path) -> None:
     texts = watch.page({"sick": run_dir})
-    assert {f"guide/{category}" for category in CATEGORIES} | {"guide/sicknesses", "health/sick"} == texts.keys()
-    assert "logits adrift" in texts["health/sick"] and "to now" in texts["health/sick"]
-    assert "policy collapse" not in texts["health/sick"] and "policy collapse" in texts["guide/sicknesses"]
+    assert {f"charts/{category}" for category in CATEGORIES} | {"charts/sicknesses", "assessment/sick"} == texts.keys()
+    assert "logits adrift" in texts["assessment/sick"] and "to now" in texts["assessment/sick"]
+    assert "policy collapse" not in texts["assessment/sick"] and "policy collapse" in texts["charts/sicknesses"]
 
 
 def test_well_run_is_called_well(tmp_path: Path) -> None:
     make_run(tmp_path / "well", games.make("tic_tac_toe"), TINY, num_lines=60, num_games=0)
-    assert "No sign" in watch.page({"well": tmp_path / "well"})["health/well"]
+    assert "No sign" in watch.page({"well": tmp_path / "well"})["assessment/well"]
 
 
 def test_what_is_no_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,11 +81,11 @@ def answer(address: str) -> Any:
         return json.loads(response.read())
 
 
-def wait_for_runs(address: str, names: set[str]) -> None:
-    """TensorBoard reads its folder while it already answers."""
+def wait_for(address: str, path: str, tag: str, run: str) -> None:
+    """TensorBoard still reads its folder when it already answers."""
     deadline = time.monotonic() + 60.0
-    while set(answer(f"{address}/data/runs")) != names:
-        assert time.monotonic() < deadline
+    while tag not in answer(address + path).get(run, {}):
+        assert time.monotonic() < deadline, tag
         time.sleep(0.2)
 
 
@@ -108,12 +108,12 @@ def test_tensorboard_is_started_and_ended(run_dir: Path, tmp_path: Path, number:
         listening = [link.laddr.ip for child in children for link in child.net_connections() if link.status == "LISTEN"]
         assert listening and set(listening) <= {"127.0.0.1", "::1"}
         if number == signal.SIGINT:
-            wait_for_runs(address, {"sick", "guide"})
-            tags = answer(f"{address}/data/plugin/text/tags")["guide"]
-            assert "health/sick/text_summary" in tags and "guide/Learning/text_summary" in tags
+            wait_for(address, "/data/plugin/text/tags", "assessment/sick/text_summary", "guide")
+            wait_for(address, "/data/plugin/text/tags", "charts/Learning/text_summary", "guide")
+            wait_for(address, "/data/plugin/images/tags", "positions/1", "sick")
+            assert set(answer(f"{address}/data/runs")) == {"sick", "guide"}
             layout = answer(f"{address}/data/plugin/custom_scalars/layout")
             assert [category["title"] for category in layout["category"]] == list(CATEGORIES)
-            assert answer(f"{address}/data/plugin/images/tags")["sick"]["positions/1"]
     finally:
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)

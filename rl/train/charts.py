@@ -292,7 +292,7 @@ def found(chart: Chart, names: Iterable[str]) -> list[str]:
 
 def guides() -> Mapping[str, str]:
     """The text page: a tag for each category."""
-    return {f"guide/{category}": guide(category) for category in CATEGORIES}
+    return {f"charts/{category}": guide(category) for category in CATEGORIES}
 
 
 def _pattern(curve: str) -> str:

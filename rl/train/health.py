@@ -164,8 +164,8 @@ RULES = (
         3.0,
         _network_share,
         0.1,
-        "the search waits for nothing and the network neither: more games at once (--selfplay.games-per-worker), more "
-        "workers, a larger network; right for games as small as tic-tac-toe",
+        "other programs take the cores, or there is too little to ask the network: more games at once "
+        "(--selfplay.games-per-worker), more workers, a larger network; right for games as small as tic-tac-toe",
         below=True,
     ),
     Rule(

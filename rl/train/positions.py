@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from games.base import Game, TruthPosition
+from games.base import Game, State, TruthPosition
 from rl.arena.openings import find_openings
 from rl.arena.truth import spread, states_of
 from rl.pictures.board import INK, BoardPicture
@@ -69,6 +69,21 @@ class SampleGame(NamedTuple):
     game: Game
     number: int
     actions: tuple[int, ...]
+
+
+def played_states(game: Game, actions: Sequence[int]) -> list[State]:
+    """All positions of a game that was played, the first one included; nobody asks again whether its moves are legal,
+    which in Python takes seconds."""
+    states = [game.new_state()]
+    hashes = np.zeros(len(actions) if game.uses_history else 0, np.uint64)
+    with np.errstate(over="ignore"):  # hashes wrap around
+        for ply, action in enumerate(actions):
+            state = states[-1].copy()
+            if game.uses_history:
+                hashes[ply] = game.history_hash(state)
+            game.step(state, action, hashes[:ply])
+            states.append(state)
+    return states
 
 
 def chosen_positions(game: Game) -> tuple[TruthPosition, ...]:
@@ -144,15 +159,12 @@ def game_picture(sample: SampleGame) -> bytes:
     board = BoardPicture(sample.game)
     game, num_moves = sample.game, len(sample.actions)
     shown = set(np.linspace(1, num_moves, min(num_moves, _BOARDS_OF_GAME)).round().astype(int).tolist())
-    state, hashes = game.new_state(), np.zeros(num_moves, np.uint64)
+    states = played_states(game, sample.actions)
     panels: list[Scene] = []
-    for ply, action in enumerate(sample.actions):
-        before = state.copy()
-        hashes[ply] = game.history_hash(state) if game.uses_history else 0
-        game.step(state, action, hashes[:ply] if game.uses_history else hashes[:0])
-        if ply + 1 in shown:
-            title = f"{ply + 1}. {_mover(board, int(before['to_play']))} {game.action_to_text(action)}"
-            panels.append(titled(board.position(state, action, before), [title], _TITLE, INK))
+    for ply in sorted(shown):
+        before, action = states[ply - 1], sample.actions[ply - 1]
+        title = f"{ply}. {_mover(board, int(before['to_play']))} {game.action_to_text(action)}"
+        panels.append(titled(board.position(states[ply], action, before), [title], _TITLE, INK))
     half = -(-len(panels) // 2)
     rows = [beside(panels[:half], 0.4), beside(panels[half:], 0.4)]
     return png(below(rows, 0.4), _cell_pixels(board))

@@ -17,7 +17,7 @@ from rl.train.display import Display, Snapshot
 from rl.train.distributions import Distributions
 from rl.train.health import Finding, HealthWatch, health_text
 from rl.train.metrics import Averages, Counters, Metrics
-from rl.train.positions import RECORD_NAME, SampleGame
+from rl.train.positions import RECORD_NAME, SampleGame, played_states
 from rl.train.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -29,14 +29,9 @@ _DISPLAY_SECONDS = 0.5
 
 def game_text(game: Game, record: GameRecord) -> str:
     """A game for people: its moves, who won, and the last position."""
-    state = game.new_state()
-    history = np.zeros(len(record.steps), np.uint64)
-    moves = []
-    for ply, step in enumerate(record.steps):
-        action = int(step["action"])
-        moves.append(game.action_to_text(action))
-        history[ply] = game.history_hash(state) if game.uses_history else 0
-        game.step(state, action, history[:ply])
+    actions = record.steps["action"].tolist()
+    state = played_states(game, actions)[-1]
+    moves = [game.action_to_text(action) for action in actions]
     last = record.steps[-1]
     winner = int(last["to_play"]) if last["reward"] > 0 else 1 - int(last["to_play"])
     result = "draw" if last["reward"] == 0 else f"player {winner} wins"

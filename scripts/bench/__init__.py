@@ -16,6 +16,7 @@ from scripts.bench import (
     cuda,
     games,
     learner,
+    page,
     perfect,
     play,
     rollouts,
@@ -31,7 +32,7 @@ from scripts.bench.report import Options, Report, machine_text
 
 @dataclass(frozen=True)
 class AllBench(Options):
-    """The quick ones (play, games, search, rollouts, learner, startup, truth), each with its defaults. About five
+    """The quick ones (play, games, search, rollouts, learner, startup, page, truth), each with its defaults. About five
     minutes."""
 
 
@@ -44,6 +45,7 @@ Command = (
     | Annotated[selfplay.SelfplayBench, subcommand("selfplay")]
     | Annotated[learner.LearnerBench, subcommand("learner")]
     | Annotated[startup.StartupBench, subcommand("startup")]
+    | Annotated[page.PageBench, subcommand("page")]
     | Annotated[truth.TruthBench, subcommand("truth")]
     | Annotated[strength.StrengthBench, subcommand("strength")]
     | Annotated[perfect.PerfectBench, subcommand("perfect")]
@@ -59,6 +61,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     rollouts.RolloutsBench: rollouts.measure,
     learner.LearnerBench: learner.measure,
     startup.StartupBench: startup.measure,
+    page.PageBench: page.measure,
     truth.TruthBench: truth.measure,
     selfplay.SelfplayBench: selfplay.measure,
     strength.StrengthBench: strength.measure,
@@ -73,6 +76,7 @@ _QUICK: tuple[type[Options], ...] = (
     rollouts.RolloutsBench,
     learner.LearnerBench,
     startup.StartupBench,
+    page.PageBench,
     truth.TruthBench,
 )
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from games.base import Game
 from rl.pictures.board import BoardPicture
-from rl.protocols.played_game import replayed
-from rl.train.positions import RECORD_NAME
+from rl.train.positions import RECORD_NAME, played_states
 from scripts.report.run_record import RunRecord
 from scripts.report.sample_games import board_data, changes, heat_cells
 
@@ -44,14 +43,15 @@ def data(record: RunRecord) -> dict[str, Any] | None:
 
 def _position(game: Game, views: list[dict[str, Any]]) -> dict[str, Any]:
     board = BoardPicture(game)
-    played = replayed(game, [game.text_to_action(text) for text in views[-1]["moves"]])
-    contents = board.contents(played.state)
+    moves = [game.text_to_action(text) for text in views[-1]["moves"]]
+    state = played_states(game, moves)[-1]
+    contents = board.contents(state)
     best = [board.cells(game.text_to_action(text), contents)[-1:] for text in views[-1]["best"]]
-    mover = board_data(game)["players"][played.to_play] or f"player {played.to_play}"
+    mover = board_data(game)["players"][int(state["to_play"])] or f"player {state['to_play']}"
     truth = views[-1]["truth"]
     outcome = "" if truth is None else f", perfect play {'wins' if truth > 0 else 'loses' if truth < 0 else 'draws'}"
     found = {
-        "title": f"after {len(played.plies)} moves: {mover} to move{outcome}",
+        "title": f"after {len(moves)} moves: {mover} to move{outcome}",
         "contents": changes([0] * len(contents), contents),
         "best": [cell for cells in best for cell in cells],
         "views": [
@@ -67,7 +67,7 @@ def _position(game: Game, views: list[dict[str, Any]]) -> dict[str, Any]:
         ],
     }
     if board.look is None:
-        found["text"] = game.to_text(played.state)
+        found["text"] = game.to_text(state)
     return found
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from games.base import Game
+from games.base import Game, State
 from rl.pictures.board import BEST, HEAT, BoardPicture
 from rl.pictures.svg import elements
-from rl.protocols.played_game import PlayedGame, replayed, result_text
+from rl.protocols.played_game import score_text
 from rl.replay.records import WEIGHT_SUM, GameRecord
+from rl.train.positions import played_states
 from scripts.report.run_record import RunRecord
 
 _LEAST_WEIGHT = 0.01
@@ -76,19 +77,19 @@ def heat_cells(board: BoardPicture, contents: Sequence[int], weights: dict[int, 
 
 def _game(game: Game, record: GameRecord, named: bool) -> dict[str, Any]:
     board = BoardPicture(game)
-    played = replayed(game, record.steps["action"].tolist())
-    states = [game.new_state(), *(ply.state for ply in played.plies)]
+    actions = record.steps["action"].tolist()
+    states = played_states(game, actions)
     contents = [board.contents(state) for state in states]
     networks = sorted({int(number) for number in record.steps["network_id"][record.steps["is_target"]]})
     step = f", network of step {networks[-1]:,}" if networks else ""
     found = {
-        "title": f"game {record.game_number:,}: {_result(board, played)} after {len(played.plies)} moves{step}",
+        "title": f"game {record.game_number:,}: {_result(board, record, states[-1])} after {len(actions)} moves{step}",
         "short": f"{record.game_number:,}{f' {game.name}' if named else ''}",
         "board": game.name,
         "start": changes([0] * len(contents[0]), contents[0]),
-        "moves": [game.action_to_text(ply.action) for ply in played.plies],
+        "moves": [game.action_to_text(action) for action in actions],
         "changes": [changes(one, two) for one, two in pairwise(contents)],
-        "marks": [list(board.cells(ply.action, at)) for ply, at in zip(played.plies, contents, strict=False)],
+        "marks": [list(board.cells(action, at)) for action, at in zip(actions, contents, strict=False)],
         "values": _values(record),
         "heat": _heat(board, record, contents),
     }
@@ -97,13 +98,13 @@ def _game(game: Game, record: GameRecord, named: bool) -> dict[str, Any]:
     return found
 
 
-def _result(board: BoardPicture, played: PlayedGame) -> str:
-    if played.returns == 0.0:
+def _result(board: BoardPicture, record: GameRecord, end: State) -> str:
+    last = record.steps[-1]
+    if last["reward"] == 0.0:
         return "a draw"
-    winner = 0 if played.returns > 0.0 else 1
-    names = board_data(played.game)["players"]
-    by = f" ({result_text(played)})" if played.game.is_scored else ""
-    return f"{names[winner] or f'player {winner}'} wins{by}"
+    winner = int(last["to_play"]) if last["reward"] > 0.0 else 1 - int(last["to_play"])
+    by = f" ({score_text(float(board.game.score(end)))})" if board.game.is_scored else ""
+    return f"{board_data(board.game)['players'][winner] or f'player {winner}'} wins{by}"
 
 
 def _values(record: GameRecord) -> list[float | None]:

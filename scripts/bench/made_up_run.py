@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from games.base import Game
+from games.base import FloatArray, Game, IndexArray
 from rl.arena.elo import Pairing
 from rl.learning import checkpoint
 from rl.protocols.played_game import PlayedGame, replayed
 from rl.replay.chunks import ChunkWriter
 from rl.replay.records import GameRecord, make_record, step_dtype
 from rl.train.charts import CHARTS
+from rl.train.config import TrainConfig
 from rl.train.metrics import Counters, Metrics
 from rl.train.positions import RECORD_NAME, PositionView, position_pictures
 
 _SECONDS = 20.0
 """Between two lines of metrics."""
 _GAMES = 40
+_DIFFERENT_GAMES = 300
+"""More are these over again, with other numbers."""
 
 
 def make_run(
-    run_dir: Path, game: Game, config: Any, *, num_lines: int, num_games: int = 30, ill: dict[str, float] | None = None
+    run_dir: Path,
+    game: Game,
+    config: TrainConfig,
+    *,
+    num_lines: int,
+    num_games: int = 30,
+    ill: Mapping[str, float] | None = None,
 ) -> None:
     """`num_lines` lines of metrics, every tenth with an evaluation, and `num_games` games. `ill` replaces numbers of
     the last half."""
@@ -38,7 +47,7 @@ def make_run(
     draw = np.random.default_rng(0)
     with Metrics(run_dir) as metrics:
         for index in range(num_lines):
-            scalars = {name: value for name, value in _scalars(index / num_lines, draw).items()}
+            scalars = _scalars(index / num_lines, draw)
             if ill and index >= num_lines // 2:
                 scalars |= ill
             evaluated = index % 10 == 9
@@ -54,15 +63,17 @@ def make_run(
     ladder = [Pairing("step-100", "random", 18, 1, 1), Pairing("step-200", "step-100", 14, 2, 4)]
     checkpoint.save(run_dir / "checkpoints", 200, {}, {"ladder": ladder})
     writer = ChunkWriter(run_dir / "replay", game, "worker0")
+    different = [random_game(game, number) for number in range(min(num_games, _DIFFERENT_GAMES))]
     for number in range(num_games):
-        writer.append(random_game(game, number))
+        writer.append(different[number % _DIFFERENT_GAMES]._replace(game_number=number))
     writer.close()
 
 
 def random_game(game: Game, number: int) -> GameRecord:
     """A game of random moves, with a made-up search for every other one of them."""
     played, draw = PlayedGame(game), np.random.default_rng(number)
-    steps, policies = [], []
+    steps: list[np.void] = []
+    policies: list[tuple[IndexArray, FloatArray]] = []
     while not played.terminated:
         legal = np.flatnonzero(played.legal_actions())
         row = np.zeros(1, step_dtype(game))[0]
