@@ -115,7 +115,7 @@ def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch
     reports = bench_json(capsys, "all", "--seed", "3")
     names = [report["benchmark"] for report in reports]
     assert names[:2] == ["PlayBench", "GamesBench"]
-    assert names[2:] == ["SearchBench", "RolloutsBench", "LearnerBench", "StartupBench", "TruthBench"]
+    assert names[2:] == ["SearchBench", "RolloutsBench", "LearnerBench", "StartupBench", "PageBench", "TruthBench"]
     assert seeds == [3] * len(names)
 
 

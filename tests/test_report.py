@@ -19,6 +19,7 @@ from rl.train.metrics import FILE_NAME
 from rl.train.positions import RECORD_NAME
 from scripts.bench.made_up_run import make_run, random_game
 from scripts.cli import main
+from scripts.report.page import _embedded
 from scripts.report.run_record import read_run
 from scripts.report.sample_games import changes
 
@@ -186,6 +187,11 @@ def test_text_from_a_run_cannot_become_part_of_the_page(tmp_path: Path, runs: di
     assert "<script>alert" not in page and "&lt;script&gt;alert(1)" in page
 
 
+def test_data_cannot_end_the_element_it_stands_in() -> None:
+    data = {"text": "</script><b>&"}
+    assert "<" not in _embedded(data) and json.loads(_embedded(data)) == data
+
+
 @pytest.mark.parametrize("content", [None, "", "nonsense\n"])
 def test_bad_run_directory_is_one_line(tmp_path: Path, content: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     if content is not None:
@@ -246,6 +252,8 @@ def test_games_are_stepped_through_in_the_browser(runs: dict[str, Path], tmp_pat
       const told = [discs()];
       press("first position"); told.push(discs());
       press("forward"); press("forward"); told.push(discs());
+      const pieces = [...document.querySelectorAll("#game-player .board use")].slice(1);
+      told.push(pieces.map((piece) => piece.getAttribute("href")).sort().join());
       press("back"); told.push(discs());
       document.querySelectorAll("#game-player .choices button")[1].click(); told.push(discs());
       document.title = "told " + told.join(" ");
@@ -253,5 +261,5 @@ def test_games_are_stepped_through_in_the_browser(runs: dict[str, Path], tmp_pat
     tried = tmp_path / "tried.html"
     tried.write_text(page.replace("</body>", clicks), encoding="utf-8")
     found = data_of(page)["games"]
-    expected = [len(found[0]["moves"]), 0, 2, 1, len(found[1]["moves"])]
+    expected = [len(found[0]["moves"]), 0, 2, "#connect_four-1,#connect_four-2", 1, len(found[1]["moves"])]
     assert f"<title>told {' '.join(map(str, expected))}</title>" in shown_page(tried.as_uri(), tmp_path)
