@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,6 +98,26 @@ def test_findings_begin_and_end() -> None:
     assert 150 * SECONDS < begun.since < 150 * SECONDS + 180.0
     assert 300 * SECONDS < ended.until < 300 * SECONDS + 180.0
     assert watch.current == [] and watch.findings == [ended]
+
+
+def test_what_is_measured_now_and_then_lasts_until_it_is_measured_again() -> None:
+    """Strength: a line in a hundred tells it, and the second evaluation finds it well again."""
+    watch, told = HealthWatch(), []
+    for index, line in enumerate(lines(400)):
+        for name in ("elo/best", "elo/agent", "elo/high"):
+            del line[name]
+        if index in (100, 300):
+            line |= {"elo/best": 900.0, "elo/high": 700.0 if index == 100 else 950.0}
+        told += [(index, change.until is None) for change in watch.add(line)]
+    (begun, is_beginning), (ended, is_end_beginning) = told
+    assert is_beginning and not is_end_beginning
+    assert 100 <= begun < 104 and 300 <= ended < 304
+
+
+def test_documentation_has_the_table() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "monitoring.md").read_text()
+    for rule in RULES:
+        assert f"| {rule.name} | {rule.sign} | {rule.minutes:g} min |" in text
 
 
 def test_numbers_that_are_missing_or_not_finite_say_nothing() -> None:

@@ -290,9 +290,11 @@ class HealthWatch:
         if self._begun > first:
             return None
         recent = Recent([line for line in self._lines if float(line["seconds"]) >= first])
-        value = rule.measure(recent)
-        is_ill, known = value is not None and rule.is_ill(value), self._current.get(rule.name)
-        if value is not None and is_ill and known is None:
+        value, known = rule.measure(recent), self._current.get(rule.name)
+        if value is None:  # nothing was measured, which is no news: evaluations are far between
+            return None
+        is_ill = rule.is_ill(value)
+        if is_ill and known is None:
             self._current[rule.name] = Finding(rule, value, now, None)
             return self._current[rule.name]
         if not is_ill and known is not None:
