@@ -29,7 +29,7 @@ play: $(STAMP)
 	$(BIN)/keima play connect_four
 
 watch: $(STAMP)
-	$(BIN)/tensorboard --logdir $(RUN_DIR)
+	$(BIN)/keima watch $(RUN_DIR)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Keima needs Python 3.11 or newer: make PYTHON=python3.11")'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +9,13 @@ from typing import Annotated
 
 import tyro
 
-import games
 from games.base import Game
 from rl.errors import UserError
 from rl.protocols.moves import BadRequest
 from rl.protocols.sgf import SgfInfo, actions_to_sgf, check_sgf
 from rl.replay.chunks import scan
-from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord
+from scripts.runs import played_in
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Command:
 def run(command: Command) -> int:
     if command.games < 1:
         raise UserError(f"--games {command.games}: must be at least 1")
-    mixture = _played_in(command.run_dir)
+    mixture = played_in(command.run_dir)
     for game in mixture.games:
         try:
             check_sgf(game)
@@ -51,22 +49,6 @@ def run(command: Command) -> int:
         path.write_text(_sgf(mixture.game(record.game_number), record), encoding="utf-8")
     print(f"{len(newest)} games are in {command.into}")
     return 0
-
-
-def _played_in(run_dir: Path) -> Mixture:
-    """What a run plays, by its configuration. Raises UserError where there is no run."""
-    path = run_dir / "config.json"
-    try:
-        config = json.loads(path.read_text())
-        also = config.get("also", {})
-        return Mixture(
-            [games.make(name) for name in (config["game"], *also)],
-            [1.0 - sum(also.values()), *also.values()],
-        )
-    except FileNotFoundError:
-        raise UserError(f"{run_dir} holds no run: there is no {path}") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"{path} is damaged") from None
 
 
 def _sgf(game: Game, record: GameRecord) -> str:

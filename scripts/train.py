@@ -85,7 +85,7 @@ def run(command: Command) -> int:
     others = [games.make(name) for name in command.also]
     code = train(Mixture.mostly(game, others, command.also_share), config, run_dir)
     agent = run_dir / "agents" / f"{game.name}.safetensors"
-    print(f"watch it:  tensorboard --logdir {run_dir}")
+    print(f"watch it:  keima watch {run_dir}")
     if agent.exists():
         print(f"play it:   keima play {game.name} --agent {agent}")
     if code:

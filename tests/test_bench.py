@@ -109,6 +109,11 @@ def test_each_tells_its_figures(name: str, capsys: pytest.CaptureFixture[str]) -
     assert {clock for _, clock in figures} >= {"wall", "cpu"}
 
 
+def test_page_tells_how_long_a_report_takes_and_how_large_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = check(bench_json(capsys, "page", "tic_tac_toe", "--iterations", "10", "--repeats", "1"), "page")
+    assert figures["keima report", "wall"]["goal"] == 10 and 0.0 < figures["its page", ""]["median"] < 1.0
+
+
 def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "play", *TINY["play"]]) == 0
     shown = capsys.readouterr().out
@@ -129,7 +134,7 @@ def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch
     names = [report["benchmark"] for report in reports]
     assert names[:2] == ["PlayBench", "GamesBench"]
     assert names[2:5] == ["SearchBench", "RolloutsBench", "RobotsBench"]
-    assert names[5:] == ["LearnerBench", "StartupBench", "TruthBench"]
+    assert names[5:] == ["LearnerBench", "StartupBench", "PageBench", "TruthBench"]
     assert seeds == [3] * len(names)
 
 

@@ -39,6 +39,7 @@ FULL = Snapshot(
     network_share=0.62,
     search_share=0.2,
     learning_share=0.18,
+    sicknesses=("NaN skips",),
 )
 EXPECTED = [
     "12:34",
@@ -55,6 +56,7 @@ EXPECTED = [
     "78.1%",
     "90.3%",
     "62%",
+    "NaN skips",
 ]
 
 
@@ -67,7 +69,7 @@ def test_plain_line_has_everything_in_ascii() -> None:
 
 def test_unknown_numbers_are_not_shown() -> None:
     line = plain_line(Snapshot(seconds=0, progress=0))
-    for word in ("None", "nan", "loss", "elo", "truth", "window", "left"):
+    for word in ("None", "nan", "loss", "elo", "truth", "window", "left", "ill"):
         assert word not in line
 
 

@@ -10,7 +10,7 @@ import pytest
 from playing import legal, observed
 
 import games
-from games.base import HashArray, State
+from games.base import Game, HashArray, State
 from games.board.go import Go
 from rl.search.tree import node_dtype
 
@@ -268,6 +268,14 @@ def test_a_board_as_text() -> None:
     game = Go(10)
     lines = game.to_text(position(game, ["X.O.......", ".........X"]).state).splitlines()
     assert lines[:2] == ["10 X . O . . . . . . .", " 9 . . . . . . . . . X"] and lines[-1] == "   A B C D E F G H J K"
+
+
+def test_contents_are_what_the_network_sees() -> None:
+    game = games.make("go7")
+    state, draw = game.new_state(), random.Random(5)
+    for _ in range(60):
+        game.step(state, draw.choice(np.flatnonzero(legal(game, state)).tolist()), np.zeros(0, np.uint64))
+        assert np.array_equal(game.contents(state), Game.contents(game, state))
 
 
 def test_a_node_of_nine_by_nine_is_at_most_2000_bytes() -> None:

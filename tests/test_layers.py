@@ -14,7 +14,7 @@ LAYERS = [
     for layer in (
         "errors files search agents",
         "network",
-        "selfplay replay learning arena",
+        "selfplay replay learning arena pictures",
         "train protocols",
     )
 ]

@@ -20,6 +20,8 @@ import games
 from rl.errors import UserError
 from rl.learning.learner import Learner, LearnerConfig
 from rl.network.model import NetworkConfig
+from rl.pictures.raster import png
+from rl.pictures.scene import Scene
 from rl.replay.window import Batch
 from rl.train.metrics import EVENTS_NAME, FILE_NAME, NAMES, Averages, Counters, Metrics, read_metrics
 
@@ -76,6 +78,16 @@ def test_numbers_are_in_the_file_and_in_tensorboard(tmp_path: Path) -> None:
     assert text.tensor_proto.string_val[0].decode() == "".join(f"    {row}\n" for row in board.splitlines())
 
 
+def test_records_are_in_the_file_alone_and_images_in_tensorboard_alone(tmp_path: Path) -> None:
+    record, image = {"views": [{"policy": {"4": 0.5}}]}, png(Scene(3.0, 2.0, ()), 10)
+    with Metrics(tmp_path) as metrics:
+        metrics.write(counters(1), records={"positions/evaluated": record}, images={"positions/1": image})
+    (line,) = read_metrics(tmp_path / FILE_NAME)
+    assert line["positions/evaluated"] == record and "positions/1" not in line
+    (drawn,) = events(tmp_path).Images("positions/1")
+    assert (drawn.step, drawn.width, drawn.height, drawn.encoded_image_string) == (1, 30, 20, image)
+
+
 def test_file_is_strict_json(tmp_path: Path) -> None:
     with Metrics(tmp_path) as metrics:
         metrics.write(
@@ -95,6 +107,8 @@ def test_unknown_name_is_refused_before_anything_is_written(tmp_path: Path) -> N
             {"scalars": {"loss/oops": 1.0}},
             {"texts": {"oops": ""}},
             {"histograms": {"oops/x": np.ones(1)}},
+            {"records": {"oops/x": 1}},
+            {"images": {"oops/x": b""}},
         ):
             with pytest.raises(KeyError, match="oops"):
                 metrics.write(counters(1), **arguments)  # type: ignore[arg-type]

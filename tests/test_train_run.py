@@ -8,6 +8,7 @@ import signal
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -26,9 +27,19 @@ from rl.train.metrics import read_metrics
 from scripts.cli import main
 
 
-def latest(run_dir: Path, name: str) -> float:
+def latest(run_dir: Path, name: str) -> Any:
     """The newest value of a metric."""
     return next(line[name] for line in reversed(read_metrics(run_dir / "metrics.jsonl")) if name in line)
+
+
+def event_tags(run_dir: Path, kind: str) -> list[str]:
+    """What TensorBoard finds of a kind."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    accumulator = EventAccumulator(str(run_dir / "tensorboard"))
+    accumulator.Reload()
+    tags: list[str] = accumulator.Tags()[kind]
+    return tags
 
 
 def test_a_run_trains_evaluates_exports_and_goes_on(tmp_path: Path) -> None:
@@ -59,7 +70,14 @@ def test_a_run_trains_evaluates_exports_and_goes_on(tmp_path: Path) -> None:
         "search/root_value_spread",
         "time/network",
         "games/sample",
+        "search/policy_surprise",
+        "value/of_winners",
+        "health/sicknesses",
     } <= told
+    shown = latest(run_dir, "positions/evaluated")["views"]
+    assert len(shown) == 6 and all(sum(view["policy"].values()) > 0.9 for view in shown)
+    assert {"positions/1", "positions/6", "games/picture"} <= set(event_tags(run_dir, "images"))
+    assert "value/of_losers" in event_tags(run_dir, "histograms")
     assert list((run_dir / "tensorboard").glob("events*"))
 
     agent = run_dir / "agents" / "tic_tac_toe.safetensors"

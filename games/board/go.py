@@ -328,14 +328,16 @@ class Go(GoStones):
             stars=star_points(self.size),
         )
 
+    def contents(self, state: State) -> npt.NDArray[np.int8]:
+        rows = state["cells"][self.stride + 1 :][: self.size * self.stride].reshape(self.size, self.stride)
+        codes = rows[:, :-1].ravel()
+        return np.where(codes <= WALL, 0, 1 + codes % 2).astype(np.int8)
+
     def to_text(self, state: State) -> str:
         width = len(str(self.size))
-        codes = state["cells"][self.stride + 1 :][: self.size * self.stride].reshape(self.size, self.stride)
         lines = [
-            " ".join(
-                [f"{self.size - row:{width}}", *(".XO"[0 if code <= WALL else 1 + code % 2] for code in line[:-1])]
-            )
-            for row, line in enumerate(codes.tolist())
+            " ".join([f"{self.size - row:{width}}", *(".XO"[content] for content in line)])
+            for row, line in enumerate(self.contents(state).reshape(self.size, self.size).tolist())
         ]
         return "\n".join([*lines, " ".join([" " * width, *_LETTERS[: self.size]])])
 

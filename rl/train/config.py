@@ -70,7 +70,7 @@ class ScheduleConfig:
     metrics_seconds: float = 5.0
     """Metrics are written so often."""
     sample_game_seconds: float = 60.0
-    """A game is shown as text in TensorBoard so often."""
+    """A game is shown as text in TensorBoard so often, and histograms of self-play are."""
     stall_seconds: float = 60.0
     """A process without progress for so long has its stacks dumped; a self-play worker is then started again."""
 

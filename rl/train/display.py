@@ -58,6 +58,8 @@ class Snapshot:
     network_share: float | None = None
     search_share: float | None = None
     learning_share: float | None = None
+    sicknesses: tuple[str, ...] = ()
+    """Names of what is wrong with the run."""
 
 
 class Display:
@@ -213,6 +215,7 @@ def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
         "truth": _joined(truths, "{:.1%}"),
         "window": None if snapshot.window_size is None else f"{snapshot.window_size:,} positions{age}",
         "time": _joined(shares, "{:.0%}"),
+        "ill": ", ".join(snapshot.sicknesses),
     }
     return [(name, text) for name, text in facts.items() if text]
 

@@ -21,6 +21,14 @@ from rl.arena.players import AgentPlayer, Player, make_player
 from rl.arena.truth import accuracy, spread, value_error
 from rl.network.agent_file import load_agent
 from rl.network.evaluator import NetworkEvaluator
+from rl.train.positions import (
+    PositionView,
+    SampleGame,
+    chosen_positions,
+    game_picture,
+    position_pictures,
+    view_positions,
+)
 from rl.train.processes import Child, Failed
 
 _TREES = 64
@@ -54,6 +62,8 @@ class EvaluationRequest(NamedTuple):
     """The most solved positions to ask."""
     seed: int
     num_threads: int
+    sample: SampleGame | None = None
+    """A game of self-play to draw."""
 
 
 class EvaluationResult(NamedTuple):
@@ -65,6 +75,10 @@ class EvaluationResult(NamedTuple):
     pairings: tuple[Pairing, ...]
     cpu_seconds: float
     """What it cost."""
+    views: tuple[PositionView, ...]
+    """What is thought of the positions that the run is shown by."""
+    images: dict[str, bytes]
+    """PNG files of these and of the sample game, by metric name."""
 
 
 class Beat(NamedTuple):
@@ -94,7 +108,11 @@ def evaluate(game: Game, request: EvaluationRequest, device: str, beat: Callable
     for first, second in request.references if game.num_players == 2 else ():
         players = [(make_player(reference.spec, game), reference.name) for reference in (first, second)]
         pairings.append(_play(game, players[0], players[1], first.games, request.seed, poll))
-    return EvaluationResult(request, scalars, tuple(pairings), time.process_time() - begun)
+    views = view_positions(game, chosen_positions(game), evaluator, request.simulations, poll)
+    images = position_pictures(game, views)
+    if request.sample is not None:
+        images["games/picture"] = game_picture(request.sample)
+    return EvaluationResult(request, scalars, tuple(pairings), time.process_time() - begun, views, images)
 
 
 def serve(pipe: connection.Connection, game: Game, device: str) -> None:

@@ -20,6 +20,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-
 from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
 from torch.utils.tensorboard import summary
 
+from rl.pictures.raster import png_size
+
 _FORMAT = "brain.Event:2"
 _BINS = 30  # of a histogram; TensorBoard draws at most as many
 
@@ -43,8 +45,10 @@ class EventFile:
         scalars: Mapping[str, float],
         histograms: Mapping[str, npt.NDArray[Any]],
         texts: Mapping[str, str],
+        images: Mapping[str, bytes],
     ) -> None:
-        """Write everything of one step by tag. Texts keep their line breaks and are drawn with a fixed width."""
+        """Write everything of one step by tag. Texts keep their line breaks and are drawn with a fixed width; images
+        are PNG files."""
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         for tag, sample in histograms.items():
             finite = np.asarray(sample, np.float64)[np.isfinite(sample)]
@@ -53,10 +57,21 @@ class EventFile:
         for tag, text in texts.items():
             indented = "".join(f"    {row}\n" for row in text.splitlines())  # a code block in Markdown
             values += summary.text(tag, indented).value  # type: ignore[no-untyped-call]
+        for tag, data in images.items():
+            width, height = png_size(data)
+            image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=data)
+            values.append(Summary.Value(tag=tag, image=image))
         self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
 
+    def add_page(self, step: int, texts: Mapping[str, str]) -> None:
+        """Write texts in Markdown, by tag."""
+        for tag, text in texts.items():
+            content = summary.text(tag, text)  # type: ignore[no-untyped-call]
+            self._write(Event(wall_time=time.time(), step=step, summary=content))
+
     def add_layout(self, layout: Mapping[str, Mapping[str, list[Any]]]) -> None:
-        """Write the charts of the page `Custom scalars`: {category: {chart: ["Multiline", [tags]]}}."""
+        """Write the charts of the page `Custom scalars`: {category: {chart: ["Multiline" or
+        "Margin", [tags]]}}; of the latter the middle, the low and the high one."""
         content = summary.custom_scalars(layout)  # type: ignore[no-untyped-call]
         self._write(Event(wall_time=time.time(), step=0, summary=content))
 

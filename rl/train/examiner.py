@@ -73,6 +73,7 @@ class Examiner:
             positions=positions,
             seed=run.config.seed + step,  # other openings each time
             num_threads=num_threads,
+            sample=run.reporter.sample_game,
         )
         if step not in run.evaluated:
             run.evaluated.append(step)  # from now on its file is kept

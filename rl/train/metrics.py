@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rl.errors import UserError
+from rl.train.charts import layout
 
 if TYPE_CHECKING:
     from rl.train.events import EventFile
@@ -40,6 +41,8 @@ NAMES = {
     "policy/log_partition": "mean distance from 0 of the logarithm of the softmax's denominator; above 10 is ill",
     "policy/accuracy": "share of positions where both prefer the same action",
     "value/accuracy": "share of positions where the likeliest outcome is the game's",
+    "value/of_winners": "expected score of positions whose player to move went on to win, by the search",
+    "value/of_losers": "the same of those who went on to lose",
     "value/calibration_error": "mean distance of expected and actual scores, by tenths",
     "calibration/score_at_*": "mean actual score where this one (hundredths) was expected",
     "holdout/*": "as without `holdout/`",
@@ -83,9 +86,12 @@ NAMES = {
     "time/hours": "of running, over all restarts",
     "time/progress": "share of the planned run",
     "machine/memory": "bytes resident, workers included",
+    "health/sicknesses": "how many of the usual sicknesses the run shows now",
     # Text.
-    "games/*": "a game as it was played",
-    "run/*": "configuration, notes",
+    "games/*": "a game as it was played, as text or as a picture",
+    "run/*": "configuration, notes; run/health names what is wrong",
+    # What networks and searches say of some positions: records in the file, pictures in TensorBoard.
+    "positions/*": "moves to the position, policy, search, values, and what perfect play would do",
 }
 """What every name means. A `*` stands for anything."""
 
@@ -137,24 +143,28 @@ class Metrics:
         *,
         histograms: Mapping[str, Values] | None = None,
         texts: Mapping[str, str] | None = None,
+        records: Mapping[str, Any] | None = None,
+        images: Mapping[str, bytes] | None = None,
     ) -> None:
         """Append one line, and the same to TensorBoard. Raises KeyError for a name that is not in `NAMES`.
 
-        A number that is not finite is null in the file; of a histogram, the file has a summary. On disk when this
-        returns, as far as a killed process is concerned. Raises UserError when the file cannot be written.
+        A number that is not finite is null in the file; of a histogram, the file has a summary. `records` are for the
+        file alone and may be anything that JSON holds; `images`, PNG files, are for TensorBoard alone. On disk when
+        this returns, as far as a killed process is concerned. Raises UserError when the file cannot be written.
         """
-        scalars, histograms, texts = scalars or {}, histograms or {}, texts or {}
-        for name in (*scalars, *histograms, *texts):
+        scalars, histograms, texts, images = scalars or {}, histograms or {}, texts or {}, images or {}
+        records = records or {}
+        for name in (*scalars, *histograms, *texts, *records, *images):
             if name not in NAMES and not name.startswith(_FAMILIES):
                 raise KeyError(f"{name} is not in rl.train.metrics.NAMES")
         line: dict[str, Any] = {**counters._asdict(), "time": time.time()}
         line |= {name: float(value) if math.isfinite(value) else None for name, value in scalars.items()}
         line |= {name: _summary(values) for name, values in histograms.items()}
-        self._append(json.dumps({**line, **texts}, allow_nan=False).encode() + b"\n")
+        self._append(json.dumps({**line, **texts, **records}, allow_nan=False).encode() + b"\n")
 
         if self._events is not None:
             try:
-                self._events.add(counters.steps, scalars, histograms, texts)
+                self._events.add(counters.steps, scalars, histograms, texts, images)
             except OSError as error:
                 self._give_up_events(error)
 
@@ -190,7 +200,7 @@ class Metrics:
 
         try:
             self._events = EventFile(directory, purge_step=resume_steps + 1 if directory.exists() else None)
-            self._events.add_layout(_LAYOUT)
+            self._events.add_layout(layout())
         except OSError as error:
             self._give_up_events(error)
 
@@ -198,19 +208,6 @@ class Metrics:
         """Event files are for eyes: when one cannot be written, the run goes on without."""
         self._report(f"TensorBoard's files cannot be written and are given up: {error.strerror or error}")
         self._events = None
-
-
-_LAYOUT = {
-    "overview": {
-        "loss": ["Multiline", ["^loss/total$", "^loss/policy$", "^loss/value$", "^holdout/loss/total$"]],
-        "strength": ["Multiline", ["^elo/.*"]],
-        "truth": ["Multiline", ["^truth/.*"]],
-        "time": ["Multiline", ["^time/network$", "^time/search$", "^time/learning$", "^time/other$"]],
-        "value calibration": ["Multiline", ["^calibration/.*"]],
-        "policy": ["Multiline", ["^policy/entropy$", "^policy/target_entropy$", "^policy/kl_to_search$"]],
-    }
-}
-"""Charts of the page `Custom scalars`, each of several tags (regular expressions)."""
 
 
 class Averages:

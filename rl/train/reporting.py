@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,10 @@ from rl.arena.elo import Rating
 from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord
 from rl.train.display import Display, Snapshot
+from rl.train.distributions import Distributions
+from rl.train.health import Finding, HealthWatch, health_text
 from rl.train.metrics import Averages, Counters, Metrics
+from rl.train.positions import RECORD_NAME, SampleGame, played_states
 from rl.train.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -26,14 +29,9 @@ _DISPLAY_SECONDS = 0.5
 
 def game_text(game: Game, record: GameRecord) -> str:
     """A game for people: its moves, who won, and the last position."""
-    state = game.new_state()
-    history = np.zeros(len(record.steps), np.uint64)
-    moves = []
-    for ply, step in enumerate(record.steps):
-        action = int(step["action"])
-        moves.append(game.action_to_text(action))
-        history[ply] = game.history_hash(state) if game.uses_history else 0
-        game.step(state, action, history[:ply])
+    actions = record.steps["action"].tolist()
+    state = played_states(game, actions)[-1]
+    moves = [game.action_to_text(action) for action in actions]
     last = record.steps[-1]
     winner = int(last["to_play"]) if last["reward"] > 0 else 1 - int(last["to_play"])
     result = "draw" if last["reward"] == 0 else f"player {winner} wins"
@@ -62,6 +60,10 @@ class Reporter:
         self._learning_seconds = 0.0
         self._scalars: dict[str, float] = {}
         self._texts: dict[str, str] = {}
+        self._records: dict[str, Any] = {}
+        self._images: dict[str, bytes] = {}
+        self._distributions = Distributions()
+        self._health = HealthWatch()
         self._root_values: list[FloatArray] = []
         self._last_game: GameRecord | None = None
         self._shown: dict[str, float] = {}
@@ -119,7 +121,17 @@ class Reporter:
                 }
             )
             self._root_values.append(root_values)
+            self._distributions.add(record)
             self._last_game = record
+
+    @property
+    def sample_game(self) -> SampleGame | None:
+        """The game that was finished last; None before there is one."""
+        record = self._last_game
+        if record is None:
+            return None
+        actions = tuple(record.steps["action"].tolist())
+        return SampleGame(self._mixture.game(record.game_number), record.game_number, actions)
 
     def add_learning(self, scalars: Mapping[str, float], seconds: float) -> None:
         """A learner step and how long it took."""
@@ -139,6 +151,10 @@ class Reporter:
         if best_step is not None and (best := ratings.get(f"step-{best_step}")) is not None:
             scalars["elo/best"] = best.elo
         self._scalars |= scalars
+        self._images |= result.images
+        if result.views:
+            game = self._mixture.canvas
+            self._records[RECORD_NAME] = {"step": request.step, "views": [view.to_json(game) for view in result.views]}
         self._texts["run/ladder"] = "\n".join(
             f"{name:<16}{rating.elo:7.0f}  ({rating.low:.0f} to {rating.high:.0f}), {rating.num_games:.0f} games"
             for name, rating in ratings.items()
@@ -171,13 +187,28 @@ class Reporter:
             "time/hours": run.seconds / 3600.0,
             "time/progress": run.progress,
         }
+        counters = Counters(run.learner.steps, run.games, run.positions, run.evaluations, run.seconds)
+        self._tell_health(self._health.add({**counters._asdict(), **scalars}))
+        scalars["health/sicknesses"] = len(self._health.current)
         self._shown |= scalars
-        texts, self._scalars, self._texts = self._texts, {}, {}
+        histograms: dict[str, FloatArray] = {}
         if self._last_game is not None and clock - self._last_sample_game >= self._sample_game_seconds:
             self._last_sample_game = clock
-            texts["games/sample"] = game_text(self._mixture.game(self._last_game.game_number), self._last_game)
-        counters = Counters(run.learner.steps, run.games, run.positions, run.evaluations, run.seconds)
-        self._metrics.write(counters, scalars, texts=texts)
+            self._texts["games/sample"] = game_text(self._mixture.game(self._last_game.game_number), self._last_game)
+            histograms = self._distributions.take()
+        self._metrics.write(
+            counters, scalars, histograms=histograms, texts=self._texts, records=self._records, images=self._images
+        )
+        self._scalars, self._texts, self._records, self._images = {}, {}, {}, {}
+
+    def _tell_health(self, changes: Iterable[Finding]) -> None:
+        """Say what has fallen ill or is well again, once."""
+        for finding in changes:
+            if finding.until is None:
+                self.loud(finding.text)
+            else:
+                self.say(f"no more {finding.rule.name}")
+            self._texts["run/health"] = health_text(self._health.current)
 
     def _rates(self, run: Run, elapsed: float) -> dict[str, float]:
         """What the counts of the workers come to, a second or as shares. Of the time all processes had together."""
@@ -237,5 +268,6 @@ class Reporter:
                 network_share=shown("time/network"),
                 search_share=shown("time/search"),
                 learning_share=shown("time/learning"),
+                sicknesses=tuple(finding.rule.name for finding in self._health.current),
             )
         )

@@ -19,6 +19,7 @@ from scripts.bench import (
     games,
     learner,
     levels,
+    page,
     peers,
     perfect,
     play,
@@ -39,6 +40,9 @@ class AllBench(Options):
     """The quick ones (play, games, search, rollouts, robots, learner, startup, truth), each with its defaults. About
     five minutes."""
 
+    """The quick ones (play, games, search, rollouts, learner, startup, page, truth), each with its defaults. About five
+    minutes."""
+
 
 Command = (
     Annotated[AllBench, subcommand("all")]
@@ -51,6 +55,7 @@ Command = (
     | Annotated[evaluators.EvaluatorsBench, subcommand("evaluators")]
     | Annotated[learner.LearnerBench, subcommand("learner")]
     | Annotated[startup.StartupBench, subcommand("startup")]
+    | Annotated[page.PageBench, subcommand("page")]
     | Annotated[truth.TruthBench, subcommand("truth")]
     | Annotated[strength.StrengthBench, subcommand("strength")]
     | Annotated[perfect.PerfectBench, subcommand("perfect")]
@@ -70,6 +75,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     robots.RobotsBench: robots.measure,
     learner.LearnerBench: learner.measure,
     startup.StartupBench: startup.measure,
+    page.PageBench: page.measure,
     truth.TruthBench: truth.measure,
     selfplay.SelfplayBench: selfplay.measure,
     evaluators.EvaluatorsBench: evaluators.measure,
@@ -89,6 +95,7 @@ _QUICK: tuple[type[Options], ...] = (
     robots.RobotsBench,
     learner.LearnerBench,
     startup.StartupBench,
+    page.PageBench,
     truth.TruthBench,
 )
 

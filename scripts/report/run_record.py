@@ -1,0 +1,106 @@
+"""What a run has left behind, read for its page: nothing here changes the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rl.arena.elo import Rating
+from rl.errors import UserError
+from rl.learning import checkpoint
+from rl.replay.chunk_format import Chunk, Frame, chunk_paths, read_chunk
+from rl.replay.mixture import Mixture
+from rl.replay.records import GameRecord
+from rl.train.health import HealthWatch, examined
+from rl.train.ladder import Ladder
+from rl.train.metrics import FILE_NAME, read_metrics
+from scripts.runs import played_in, read_config
+
+_CHUNKS_READ = 12
+"""Files of games that samples are taken from: long runs have thousands."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Everything that a page tells of a run."""
+
+    name: str
+    config: Mapping[str, Any]
+    mixture: Mixture
+    lines: Sequence[Mapping[str, Any]]
+    """Of `metrics.jsonl`; at least one."""
+    health: HealthWatch
+    """After all of the lines."""
+    ratings: Mapping[str, Rating]
+    """The ladder, best first; empty before the first evaluation."""
+    games: Sequence[GameRecord]
+    """Samples, by their numbers."""
+    notes: Sequence[str]
+    """What could not be read."""
+
+    def latest(self, name: str) -> Any:
+        """The newest value of a metric that is known; None where there is none."""
+        return next((line[name] for line in reversed(self.lines) if line.get(name) is not None), None)
+
+
+def read_run(run_dir: Path, num_games: int) -> RunRecord:
+    """Read a run. Raises UserError where there is none, or where it has not told anything yet."""
+    if num_games < 0:
+        raise UserError(f"--games {num_games}: must not be negative")
+    config, mixture = read_config(run_dir), played_in(run_dir)
+    lines = read_metrics(run_dir / FILE_NAME)
+    if not lines:
+        raise UserError(f"{run_dir} has no metrics yet: {FILE_NAME} is missing or empty")
+    notes: list[str] = []
+    saved = checkpoint.latest_valid(run_dir / "checkpoints", notes.append)
+    ladder = Ladder() if saved is None else Ladder.from_json(saved.state["ladder"])
+    return RunRecord(
+        name=run_dir.resolve().name,
+        config=config,
+        mixture=mixture,
+        lines=lines,
+        health=examined(lines),
+        ratings=ladder.ratings(),
+        games=_sample(run_dir / "replay", mixture, num_games, notes),
+        notes=notes,
+    )
+
+
+def _sample(directory: Path, mixture: Mixture, num_games: int, notes: list[str]) -> list[GameRecord]:
+    """So many games from all over the run, evenly by their numbers, the newest among them."""
+    paths = chunk_paths(directory)
+    places: list[tuple[Chunk, Frame]] = []
+    for path in _spread(sorted(paths, key=lambda path: path.stat().st_mtime), _CHUNKS_READ):
+        try:
+            chunk = read_chunk(path, mixture.canvas)
+        except UserError as error:
+            notes.append(str(error))
+        else:
+            places += ((chunk, frame) for frame in chunk.frames)
+    places.sort(key=lambda place: place[1].game_number)
+    records = []
+    for chunk, frame in _spread(places, num_games):
+        try:
+            records.append(chunk.record(mixture.game(frame.game_number), frame))
+        except UserError as error:
+            notes.append(str(error))
+    if notes and places and not records:
+        return _none_readable(notes)
+    return records
+
+
+def _none_readable(notes: list[str]) -> list[GameRecord]:
+    """One line instead of one for each game."""
+    del notes[1:]
+    return []
+
+
+def _spread(entries: Sequence[Any], most: int) -> list[Any]:
+    """At most `most` of the entries, evenly spaced, the last one among them."""
+    count = min(most, len(entries))
+    chosen = np.linspace(len(entries) - 1, 0, count).round().astype(int) if count > 1 else [len(entries) - 1][:count]
+    return [entries[index] for index in sorted(chosen)]
