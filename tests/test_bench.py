@@ -309,7 +309,7 @@ def test_truth_tells_players_apart(capsys: pytest.CaptureFixture[str], connect_f
     figures = check(report, "truth")
     random, tactics = (figures[name, ""]["median"] for name in ("random play", "one-ply tactics"))
     assert 0.2 < random < tactics < 0.9
-    assert len(figures) == 5 and all(figure["max"] <= 1 for figure in figures.values())
+    assert len(figures) == 6 and all(figure["max"] <= 1 for figure in figures.values())
     assert any("95 % interval" in note for note in report["notes"])
 
 

@@ -177,7 +177,7 @@ def test_a_deterministic_run_measures_nothing(
     monkeypatch.setattr(rl.train.worker, "NetworkEvaluator", noting)
     mixture = Mixture.of(games.make("tic_tac_toe"))
     setup = WorkerSetup(mixture, SelfplayConfig(games_per_worker=2), 0, tmp_path, "worker", "cpu", deterministic)
-    rl.train.worker._Table(setup, 0).use(UseNetwork(small_agent, 1))
+    rl.train.worker._Table(setup, 0).use(UseNetwork(small_agent, 1, 0.0))
     assert asked == ["torch" if deterministic else "measured"]
 
 
