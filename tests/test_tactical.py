@@ -36,6 +36,7 @@ def candidates(game: Game, state: State) -> set[int]:
     return safe or actions
 
 
+@pytest.mark.plain_only
 @pytest.mark.parametrize("name", ["tic_tac_toe", "connect_four4x4", "othello4", "breakthrough"])
 def test_it_plays_what_the_slow_twin_allows_and_all_of_it(name: str) -> None:
     game = games.make(name)
@@ -58,6 +59,7 @@ def test_it_wins_and_blocks() -> None:
         assert {game.action_to_text(action) for action in player.choose(states, [NOTHING] * 20, keys)} == {answer}
 
 
+@pytest.mark.plain_only
 def test_history_rules_are_kept() -> None:
     game = games.make("go2")
     state = after(game, "A1")
