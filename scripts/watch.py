@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,8 +55,7 @@ def run(command: Command) -> int:
         with tempfile.TemporaryDirectory(prefix="keima-watch-") as folder:
             for name, path in runs.items():
                 (Path(folder) / name).symlink_to((path / EVENTS_NAME).resolve())
-            with _tensorboard(Path(folder), port) as server:
-                _follow(server, Path(folder) / _GUIDE, runs, port)
+            _watch(Path(folder), runs, port)
     except KeyboardInterrupt:  # how it is meant to end
         pass
     finally:
@@ -87,30 +86,33 @@ def _row(finding: Finding) -> str:
     return f"| **{rule.name}** | {when} | {rule.sign} ({finding.value:.3g}) | {rule.advice} |"
 
 
-def _follow(server: subprocess.Popen[bytes], folder: Path, runs: Mapping[str, Path], port: int) -> None:
-    """Keep the text page up to date until TensorBoard ends."""
-    from rl.train.events import EventFile  # here, for it takes a while to import, and TensorBoard starts meanwhile
+def _watch(folder: Path, runs: Mapping[str, Path], port: int) -> None:
+    """Show what is in `folder`, and keep the text page in it up to date, until TensorBoard ends."""
+    from rl.train.events import EventFile  # here, for it takes a while to import
 
-    events = EventFile(folder)
+    events = EventFile(folder / _GUIDE)
     try:
         events.add_layout(layout())
         shown = _refresh(events, {}, runs, 0)
-        _wait_until_answered(server, port)
-        address = f"http://{HOST}:{port}"
-        print(f"charts:    {address}/#custom_scalars")
-        print(f"in words:  {address}/#text")
-        print(f"boards:    {address}/#images")
-        print("Ctrl-C ends it", flush=True)
-        number = 0
-        while server.poll() is None:
-            try:
-                server.wait(_REFRESH_SECONDS)
-            except subprocess.TimeoutExpired:
+        with _tensorboard(folder, port) as server:
+            _wait_until_answered(server, port)
+            _tell(f"http://{HOST}:{port}")
+            number = 0
+            while server.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    server.wait(_REFRESH_SECONDS)
                 number += 1
                 shown = _refresh(events, shown, runs, number)
     finally:
         events.close()
     raise UserError(f"TensorBoard has ended with code {server.returncode}")
+
+
+def _tell(address: str) -> None:
+    print(f"charts:    {address}/#custom_scalars")
+    print(f"in words:  {address}/#text")
+    print(f"boards:    {address}/#images")
+    print("Ctrl-C ends it", flush=True)
 
 
 def _refresh(events: EventFile, shown: Mapping[str, str], runs: Mapping[str, Path], number: int) -> dict[str, str]:

@@ -16,7 +16,9 @@ HEAT = "#c026d3"
 BEST = "#18c964"
 _MARK = "#f5a524"
 _MARGIN = 0.9
-"""Room for names on each side."""
+"""Room for names beside the board."""
+_EDGE = 0.3
+"""Room where there are none."""
 _LEAST_SHOWN = 0.02
 """Weights below are not written."""
 _HEXAGON = 1.0 / math.sqrt(3.0)
@@ -30,6 +32,12 @@ class BoardPicture:
         self.game = game
         self.look = game.look()
         _, self.height, self.width = game.observation_shape
+        on_top, has_rows = (
+            self.look is not None and self.look.columns_on_top,
+            self.look is not None and any(self.look.rows),
+        )
+        self._left = _MARGIN if has_rows else _EDGE
+        self._top, self._bottom = (_MARGIN, _EDGE) if on_top else (_EDGE, _MARGIN)
         self._row_height = 1.5 * _HEXAGON if self.look is not None and self.look.slanted else 1.0
         self._bare = bytes(game.to_text(game.new_state()), "utf-8").decode().splitlines()
 
@@ -41,13 +49,13 @@ class BoardPicture:
         if self.look is None:
             return 0.6 * max(map(len, self._bare)) + 1.0, 1.0 * len(self._bare) + 0.6
         slant = 0.5 * (self.height - 1) if self.look.slanted else 0.0
-        return self.width + slant + 2.0 * _MARGIN, self.height * self._row_height + 2.0 * _MARGIN
+        return self.width + slant + self._left + _EDGE, self.height * self._row_height + self._top + self._bottom
 
     def centre(self, cell: int) -> Point:
         """Where the middle of a cell is."""
         row, column = divmod(cell, self.width)
         slant = 0.5 * row if self.look is not None and self.look.slanted else 0.0
-        return _MARGIN + column + 0.5 + slant, _MARGIN + (row + 0.5) * self._row_height
+        return self._left + column + 0.5 + slant, self._top + (row + 0.5) * self._row_height
 
     def cells(self, action: int, contents: Sequence[int]) -> tuple[int, ...]:
         """The cells of a move in the position with these contents: one that a piece is put on, or those of its step.
@@ -183,7 +191,7 @@ class BoardPicture:
 
     def _squares(self) -> list[Shape]:
         assert self.look is not None
-        left, top = _MARGIN, _MARGIN
+        left, top = self._left, self._top
         right, bottom = left + self.width, top + self.height
         shapes: list[Shape] = [
             Polygon(((left, top), (right, top), (right, bottom), (left, bottom)), self.look.ground.rgb)
@@ -244,12 +252,11 @@ class BoardPicture:
         assert self.look is not None
         labels: list[Shape] = []
         last_row = self.width * (self.height - 1)
-        on_all_sides = self.look.edges is not None
         for column, name in enumerate(self.look.columns):
-            if self.look.columns_on_top or on_all_sides:
+            if self.look.columns_on_top:
                 x, y = self.centre(column)
                 labels.append(Label((x - (0.25 if self.look.slanted else 0.0), y - 0.95), name, 0.42, INK))
-            if not self.look.columns_on_top:
+            else:
                 x, y = self.centre(last_row + column)
                 labels.append(Label((x, y + 0.8), name, 0.42, INK))
         for row, name in enumerate(self.look.rows):

@@ -218,7 +218,7 @@ CHARTS = (
         "Sicknesses",
         ("health/sicknesses",),
         "0",
-        "read run/health on the text page: it names them and what to do",
+        "the text page of `keima watch` and the page of `keima report` name them, and what to do",
     ),
     Chart(
         "Health",

@@ -23,7 +23,7 @@ class Command:
     into: Path | None = None
     """The file to write. None: report.html in the run's directory."""
     games: int = 12
-    """How many sample games, from all over the run, the newest among them."""
+    """How many sample games, from all over the run."""
 
 
 def run(command: Command) -> int:

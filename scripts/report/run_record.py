@@ -20,6 +20,9 @@ from rl.train.ladder import Ladder
 from rl.train.metrics import FILE_NAME, read_metrics
 from scripts.runs import played_in, read_config
 
+_CANDIDATES = 3
+_LEAST_SEARCHED = 0.5
+"""Share of a game's moves that were searched in full: of others, a sample shows random openings."""
 _CHUNKS_READ = 12
 """Files of games that samples are taken from: long runs have thousands."""
 
@@ -71,7 +74,7 @@ def read_run(run_dir: Path, num_games: int) -> RunRecord:
 
 
 def _sample(directory: Path, mixture: Mixture, num_games: int, notes: list[str]) -> list[GameRecord]:
-    """So many games from all over the run, evenly by their numbers, the newest among them."""
+    """So many games from all over the run, evenly by their numbers; of candidates, those that were searched."""
     paths = chunk_paths(directory)
     places: list[tuple[Chunk, Frame]] = []
     for path in _spread(sorted(paths, key=lambda path: path.stat().st_mtime), _CHUNKS_READ):
@@ -83,14 +86,15 @@ def _sample(directory: Path, mixture: Mixture, num_games: int, notes: list[str])
             places += ((chunk, frame) for frame in chunk.frames)
     places.sort(key=lambda place: place[1].game_number)
     records = []
-    for chunk, frame in _spread(places, num_games):
+    for chunk, frame in _spread(places, _CANDIDATES * num_games):
         try:
             records.append(chunk.record(mixture.game(frame.game_number), frame))
         except UserError as error:
             notes.append(str(error))
     if notes and places and not records:
         return _none_readable(notes)
-    return records
+    searched = [record for record in records if record.steps["is_target"].mean() >= _LEAST_SEARCHED]
+    return _spread(searched or records, num_games)
 
 
 def _none_readable(notes: list[str]) -> list[GameRecord]:
