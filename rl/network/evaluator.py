@@ -15,6 +15,7 @@ from torch import Tensor
 
 from games.base import FloatArray, Game
 from rl.errors import UserError
+from rl.network.allocator import keep_freed_memory
 from rl.network.folded import FloatTower, FoldedNetwork, inference_dtype
 from rl.network.int8 import Int8Tower, int8_pays
 from rl.network.model import Network, NetworkConfig, NetworkShape
@@ -120,6 +121,7 @@ class CpuDevice:
         fixed_batch: bool,
         precision: Precision,
     ) -> None:
+        keep_freed_memory()
         cpu = torch.device("cpu")
         dtype = inference_dtype(cpu)
         tower = Int8Tower if precision == "fastest" and int8_pays(dtype) else FloatTower
