@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from games.base import FloatArray
+from rl.network.allocator import keep_freed_memory
 from rl.network.device import NUM_LANES, Workload
 from rl.network.folded import FloatTower, FoldedNetwork
 from rl.network.int8 import Int8Tower, int8_pays
@@ -32,6 +33,7 @@ class CpuDevice:
     """Evaluates within `start`: the calling thread computes, and other threads run meanwhile (torch drops the GIL)."""
 
     def __init__(self, workload: Workload, state: Mapping[str, Tensor]) -> None:
+        keep_freed_memory()
         shape, batch_size = workload.shape, workload.batch_size
         dtype = workload.dtype
         int8 = workload.precision == "fastest" and int8_pays(dtype)
