@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from games.base import Game
 from rl.errors import UserError
 from rl.learning.losses import Inputs, Losses, LossWeights, TrainingBatch, losses_of, measurements, value_targets
+from rl.network.allocator import keep_freed_memory
 from rl.network.folded import inference_dtype
 from rl.network.model import CategoricalHead, Network, NetworkConfig, NetworkShape
 
@@ -118,6 +119,7 @@ class Learner:
     ) -> None:
         if network_config.score_heads and not game.is_scored:
             raise UserError(f"--network.score-heads: {game.name} is not scored")
+        keep_freed_memory()
         self.config = config
         self.steps = 0
         """Steps asked for, skipped ones included."""

@@ -15,7 +15,8 @@ def keep_freed_memory() -> bool:
     """Let the process keep memory that was freed, half a GiB of it, for what is allocated next; returns whether it can.
 
     A batch's features are allocated anew in each layer. glibc hands such pieces back to the system as soon as they are
-    free, and gets the next ones page by page: a quarter of a batch's time. Other C libraries are left as they are.
+    free, and gets the next ones page by page: a quarter of a batch's time, and a tenth of a learner's step. Other C
+    libraries are left as they are.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
