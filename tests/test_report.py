@@ -15,6 +15,7 @@ from browser import needs_browser, screenshot, shown_page
 from tiny_runs import TINY
 
 import games
+from games.board.tic_tac_toe import TicTacToe
 from rl.train.metrics import FILE_NAME
 from rl.train.positions import RECORD_NAME
 from scripts.bench.made_up_run import make_run, random_game
@@ -230,6 +231,17 @@ def test_browser_draws_every_chart_and_board(runs: dict[str, Path], tmp_path: Pa
     assert shown.count('class="legend"') == charts
     assert shown.count('href="#connect_four-ground"') == 1 + 2 * 6
     assert "game 19: " in shown and "perfect play" in shown and "network of step" in shown
+
+
+@needs_browser
+def test_game_without_a_look_is_shown_as_text(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TicTacToe, "look", lambda game: None)
+    page = page_of(runs["tic_tac_toe"])
+    (end,) = data_of(page)["games"][0]["texts"][-1:]
+    shown = shown_page((runs["tic_tac_toe"] / "report.html").as_uri(), tmp_path)
+    assert f"<pre>{end}</pre>" in shown and shown.count("<pre>") == 1 + 2 * 6
 
 
 @needs_browser

@@ -39,7 +39,6 @@ class BoardPicture:
         self._left = _MARGIN if has_rows else _EDGE
         self._top, self._bottom = (_MARGIN, _EDGE) if on_top else (_EDGE, _MARGIN)
         self._row_height = 1.5 * _HEXAGON if self.look is not None and self.look.slanted else 1.0
-        self._bare = bytes(game.to_text(game.new_state()), "utf-8").decode().splitlines()
 
     # --- geometry ---------------------------------------------------------------------------------------------------
 
@@ -47,7 +46,8 @@ class BoardPicture:
     def size(self) -> tuple[float, float]:
         """(width, height) of every picture of the board, in cells."""
         if self.look is None:
-            return 0.6 * max(map(len, self._bare)) + 1.0, 1.0 * len(self._bare) + 0.6
+            lines = self.game.to_text(self.game.new_state()).splitlines()
+            return 0.6 * max(map(len, lines)) + 1.0, len(lines) + 0.6
         slant = 0.5 * (self.height - 1) if self.look.slanted else 0.0
         return self.width + slant + self._left + _EDGE, self.height * self._row_height + self._top + self._bottom
 

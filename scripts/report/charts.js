@@ -42,7 +42,7 @@
     const known = all.flat().filter((value) => value !== null);
     let low = Math.min(...known), high = Math.max(...known);
     if (low > 0 && low < 0.4 * high) low = 0;
-    if (high - low < 1e-9) { low -= 0.5; high += 0.5; }
+    if (high - low < 1e-9) { high += 0.5; if (low !== 0) low -= 0.5; }
     const first = axisValues[0], last = axisValues[axisValues.length - 1], span = last - first || 1;
     const x = (index) => LEFT + ((axisValues[index] - first) / span) * (WIDTH - LEFT - RIGHT);
     const y = (value) => HEIGHT - BOTTOM - ((value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
