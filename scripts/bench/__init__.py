@@ -37,11 +37,8 @@ from scripts.bench.report import Options, Report, machine_text
 
 @dataclass(frozen=True)
 class AllBench(Options):
-    """The quick ones (play, games, search, rollouts, robots, learner, startup, truth), each with its defaults. About
-    five minutes."""
-
-    """The quick ones (play, games, search, rollouts, learner, startup, page, truth), each with its defaults. About five
-    minutes."""
+    """The quick ones (play, games, search, rollouts, robots, learner, startup, page, truth), each with its defaults.
+    About five minutes."""
 
 
 Command = (
