@@ -14,7 +14,7 @@ from rl.search.tree import NO_CHILD, ROOT, Control, Tree
 WAITS = -1  # the descent met a leaf that another descent of this tree waits for
 ENDS, GO_ON = -2, -3  # a descent's other findings
 
-AHEAD = 3
+AHEAD = 12
 """How many trees ahead memory is asked for: about as long as it takes to come."""
 
 LEAF_DTYPE = np.dtype([("tree", np.int32), ("node", np.int32), ("key", np.uint64), ("ancestor", np.int32)], align=True)
@@ -89,7 +89,9 @@ def set_out(
     for place in range(num_going):
         b = int(descents[place]["tree"])
         if place + AHEAD < num_going:
-            prefetch(trees[int(descents[place + AHEAD]["tree"])], ROOT)
+            ahead = int(descents[place + AHEAD]["tree"])
+            prefetch_head(controls, ahead)
+            prefetch(trees[ahead], ROOT)
         if controls[b]["pending"] < leaves_per_tree and wants_more(trees[b], controls[b]):
             descents[kept]["tree"] = b
             descents[kept]["node"] = ROOT
