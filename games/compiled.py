@@ -19,6 +19,7 @@ import os
 import pickle
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -181,6 +182,36 @@ def _prefetch_head_compiled(array: Any, index: Any) -> Any:
         _prefetch_head(array, index)
 
     return fetch
+
+
+def nanoseconds() -> int:
+    """`time.perf_counter_ns` for kernels: only differences mean something."""
+    return time.perf_counter_ns()
+
+
+@intrinsic
+def _read_clock(context: Any) -> Any:
+    """The C library's monotonic clock, read without a call to the system."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word, long = ir.IntType(32), ir.IntType(64)
+        moment = cgutils.alloca_once(builder, ir.LiteralStructType([long, long]))  # seconds, nanoseconds
+        read = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(word, [word, moment.type]), "clock_gettime"
+        )
+        builder.call(read, [ir.Constant(word, time.CLOCK_MONOTONIC), moment])
+        seconds, rest = (builder.load(cgutils.gep_inbounds(builder, moment, 0, field)) for field in (0, 1))
+        return builder.add(builder.mul(seconds, ir.Constant(long, 10**9)), rest)
+
+    return types.int64(), generate
+
+
+@overload(nanoseconds, inline="always")
+def _nanoseconds_compiled() -> Any:
+    def read() -> int:
+        return _read_clock()  # type: ignore[no-any-return]
+
+    return read
 
 
 def uncounted(array: _Array) -> _Array:
