@@ -19,6 +19,7 @@ import os
 import pickle
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -132,35 +133,85 @@ def prefetch(array: np.ndarray[Any, Any], index: int) -> None:
     """
 
 
-@intrinsic
-def _prefetch_lines(context: Any, array: Any, index: Any) -> Any:
-    """All cache lines that hold the record."""
+def prefetch_head(array: np.ndarray[Any, Any], index: int) -> None:
+    """The same for the first 128 bytes of a record that is too long to be wanted whole."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array_type = signature.args[0]
-        record = cgutils.get_item_pointer(
-            context, builder, array_type, make_array(array_type)(context, builder, arguments[0]), [arguments[1]]
-        )
-        byte, word = ir.IntType(8), ir.IntType(32)
-        first = builder.bitcast(record, byte.as_pointer())
-        fetch = builder.module.declare_intrinsic(
-            "llvm.prefetch", [byte.as_pointer()], ir.FunctionType(ir.VoidType(), [byte.as_pointer(), word, word, word])
-        )
-        size = context.get_abi_sizeof(context.get_data_type(array_type.dtype))
-        for offset in {*range(0, size, _LINE_BYTES), size - 1}:
-            line = builder.gep(first, [ir.Constant(word, offset)], source_etype=byte)
-            builder.call(fetch, [line, ir.Constant(word, 0), ir.Constant(word, 3), ir.Constant(word, 1)])
-        return context.get_dummy_value()
 
-    return types.none(array, types.intp), generate
+def _prefetching(most_bytes: int | None) -> Any:
+    """The intrinsic that asks for the cache lines that hold a record, or its first bytes."""
+
+    @intrinsic
+    def prefetch_lines(context: Any, array: Any, index: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            array_type = signature.args[0]
+            record = cgutils.get_item_pointer(
+                context, builder, array_type, make_array(array_type)(context, builder, arguments[0]), [arguments[1]]
+            )
+            byte, word = ir.IntType(8), ir.IntType(32)
+            first = builder.bitcast(record, byte.as_pointer())
+            parameters = [byte.as_pointer(), word, word, word]
+            fetch = builder.module.declare_intrinsic(
+                "llvm.prefetch", parameters[:1], ir.FunctionType(ir.VoidType(), parameters)
+            )
+            size = context.get_abi_sizeof(context.get_data_type(array_type.dtype))
+            size = size if most_bytes is None else min(size, most_bytes)
+            for offset in {*range(0, size, _LINE_BYTES), size - 1}:
+                line = builder.gep(first, [ir.Constant(word, offset)], source_etype=byte)
+                builder.call(fetch, [line, ir.Constant(word, 0), ir.Constant(word, 3), ir.Constant(word, 1)])
+            return context.get_dummy_value()
+
+        return types.none(array, types.intp), generate
+
+    return prefetch_lines
+
+
+_prefetch_record, _prefetch_head = _prefetching(None), _prefetching(2 * _LINE_BYTES)
 
 
 @overload(prefetch, inline="always")
 def _prefetch_compiled(array: Any, index: Any) -> Any:
     def fetch(array: Any, index: Any) -> None:
-        _prefetch_lines(array, index)
+        _prefetch_record(array, index)
 
     return fetch
+
+
+@overload(prefetch_head, inline="always")
+def _prefetch_head_compiled(array: Any, index: Any) -> Any:
+    def fetch(array: Any, index: Any) -> None:
+        _prefetch_head(array, index)
+
+    return fetch
+
+
+def nanoseconds() -> int:
+    """`time.perf_counter_ns` for kernels: only differences mean something."""
+    return time.perf_counter_ns()
+
+
+@intrinsic
+def _read_clock(context: Any) -> Any:
+    """The C library's monotonic clock, read without a call to the system."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word, long = ir.IntType(32), ir.IntType(64)
+        moment = cgutils.alloca_once(builder, ir.LiteralStructType([long, long]))  # seconds, nanoseconds
+        read = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(word, [word, moment.type]), "clock_gettime"
+        )
+        builder.call(read, [ir.Constant(word, time.CLOCK_MONOTONIC), moment])
+        seconds, rest = (builder.load(cgutils.gep_inbounds(builder, moment, 0, field)) for field in (0, 1))
+        return builder.add(builder.mul(seconds, ir.Constant(long, 10**9)), rest)
+
+    return types.int64(), generate
+
+
+@overload(nanoseconds, inline="always")
+def _nanoseconds_compiled() -> Any:
+    def read() -> int:
+        return _read_clock()  # type: ignore[no-any-return]
+
+    return read
 
 
 def uncounted(array: _Array) -> _Array:

@@ -28,6 +28,7 @@ from scripts.bench.games import play_by_drawing
 from scripts.bench.play import play_at_random
 from scripts.bench.report import Figure, Lap, interleaved, rates
 from scripts.bench.search import Searcher, distinct_states
+from scripts.bench.stages import STAGES, StagedWaves
 from scripts.bench.strength import every_line
 from scripts.cli import main
 
@@ -223,6 +224,7 @@ def test_drawing_until_legal_is_random_play_too() -> None:
 
 def test_games_are_searched_and_drawn_where_they_can_be(capsys: pytest.CaptureFixture[str]) -> None:
     figures = check(bench_json(capsys, "games", *TINY["games"]), "games")
+    assert figures["hex5, node of a tree", ""]["median"] > figures["tic_tac_toe, node of a tree", ""]["median"] > 50
     names = {name for name, clock in figures if clock == "wall"}
     kinds = {"all legal actions at every ply", "search in waves"}
     assert names == {f"{game}, {kind}" for game in ("hex5", "tic_tac_toe") for kind in kinds} | {
@@ -255,6 +257,26 @@ def test_search_tells_its_memory(capsys: pytest.CaptureFixture[str]) -> None:
     figures = check(bench_json(capsys, "search", *TINY["search"]), "search")
     assert figures["node of a tree", ""]["median"] > 50
     assert 0 <= figures["gumbel, answered by the cache", ""]["median"] < 1
+
+
+@pytest.mark.parametrize("root", ["gumbel", "puct"])
+def test_stages_are_those_of_the_search(root: Literal["gumbel", "puct"]) -> None:
+    game = games.make("tic_tac_toe")
+    states = distinct_states(game, 3, 0)
+    plain = Searcher(game, states, root, 20, 0)
+    staged = Searcher(game, states, root, 20, 0, StagedWaves)
+    assert plain.in_waves(0) == staged.in_waves(0)
+    assert plain.waves.trees.tobytes() == staged.waves.trees.tobytes()
+    assert isinstance(staged.waves, StagedWaves) and (staged.waves.nanoseconds > 0).all()
+
+
+def test_stages_sum_to_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = check(bench_json(capsys, "search", *TINY["search"], "--stages"), "search")
+    for root in ("gumbel", "puct"):
+        taken = {name.removeprefix(f"{root}, "): figure for (name, _), figure in figures.items() if root in name}
+        whole = taken.pop("in all")["values"]
+        assert taken.keys() == {*STAGES, "calls from Python"}
+        np.testing.assert_allclose(np.sum([figure["values"] for figure in taken.values()], axis=0), whole)
 
 
 # --- with a network -------------------------------------------------------------------------------------------------

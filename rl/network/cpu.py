@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -43,22 +42,20 @@ class CpuDevice:
         self._num_threads = workload.num_threads
         sizes = batch_sizes(batch_size, workload.fixed_batch)
         self._padded = [next(size for size in sizes if size >= rows) for rows in range(batch_size + 1)]
-        observation_shape = (shape.num_planes, shape.height, shape.width)
-        self._observations = np.zeros((NUM_LANES, batch_size, *observation_shape), np.float32)
-        planes = torch.ones(batch_size, shape.num_planes + 1, shape.height, shape.width, dtype=self._network.dtype)
-        self._planes = planes.contiguous(memory_format=torch.channels_last)
+        # Laid out as the network reads them, its mask plane included: only the precision is left to change.
+        self._inputs = torch.ones(NUM_LANES, batch_size, shape.height, shape.width, shape.num_planes + 1)
         self._evaluations: list[Evaluation | None] = [None] * NUM_LANES
 
     def observations(self, lane: int) -> FloatArray:
-        array: FloatArray = self._observations[lane]
-        return array
+        planes: FloatArray = self._inputs[lane, ..., :-1].permute(0, 3, 1, 2).numpy()
+        return planes
 
     def start(self, lane: int, num_rows: int) -> None:
         if torch.get_num_threads() != self._num_threads:
             torch.set_num_threads(self._num_threads)  # a setting of the calling thread
         with torch.inference_mode():
-            self._planes[:num_rows, :-1].copy_(torch.from_numpy(self._observations[lane, :num_rows]))
-            logits, values = self._network(self._planes[: self._padded[num_rows]])
+            planes = self._inputs[lane, : self._padded[num_rows]].to(self._network.dtype)
+            logits, values = self._network(planes.permute(0, 3, 1, 2))
             self._evaluations[lane] = Evaluation(logits.numpy(), values.numpy())
 
     def finish(self, lane: int) -> Evaluation:

@@ -88,20 +88,18 @@ def make_record(game: Game, game_number: int, steps: StateArray, policies: list[
 
     Fills in `num_targets`: zero where `is_target` is false. Actions whose weight rounds to nothing are left out.
     """
-    searched = iter(policies)
-    parts = []
-    for step in steps:
-        if not step["is_target"]:
-            step["num_targets"] = 0
-            continue
-        actions, probabilities = next(searched)
-        weights = quantize_policy(probabilities)
-        kept = weights > 0
-        part = np.zeros(int(kept.sum()), target_dtype(game))
-        part["action"], part["weight"] = np.asarray(actions)[kept], weights[kept]
-        step["num_targets"] = len(part)
-        parts.append(part)
-    return GameRecord(game_number, steps, np.concatenate(parts) if parts else np.zeros(0, target_dtype(game)))
+    width = max((len(actions) for actions, _ in policies), default=0)
+    actions = np.zeros((len(policies), width), game.action_dtype)
+    probabilities = np.zeros((len(policies), width))
+    for row, (some, shares) in enumerate(policies):
+        actions[row, : len(some)], probabilities[row, : len(some)] = some, shares
+    weights = quantize_policy(probabilities)
+    kept = weights > 0
+    targets = np.zeros(np.count_nonzero(kept), target_dtype(game))
+    targets["action"], targets["weight"] = actions[kept], weights[kept]
+    steps["num_targets"] = 0
+    steps["num_targets"][steps["is_target"]] = np.count_nonzero(kept, axis=1)
+    return GameRecord(game_number, steps, targets)
 
 
 def check(record: GameRecord) -> None:

@@ -23,6 +23,11 @@ def allocate_cache(game: Game, num_entries: int) -> Cache:
     return np.zeros(size, np.dtype(entry, align=True))
 
 
+def salt_of(network_id: int) -> np.uint64:
+    """The part of a key that names the network."""
+    return np.uint64((network_id * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF)
+
+
 @inlined
 def place_of(cache: Cache, key: np.uint64) -> int:
     """Where `key` is stored if it is."""

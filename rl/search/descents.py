@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from games.base import Game
-from games.compiled import inlined, prefetch
+from games.compiled import inlined, prefetch, prefetch_head
 from rl.search.kernels import Settings, select_puct
 from rl.search.roots import select_root
 from rl.search.tree import NO_CHILD, ROOT, Control, Tree
@@ -14,15 +14,17 @@ from rl.search.tree import NO_CHILD, ROOT, Control, Tree
 WAITS = -1  # the descent met a leaf that another descent of this tree waits for
 ENDS, GO_ON = -2, -3  # a descent's other findings
 
-AHEAD = 3
+AHEAD = 12
 """How many trees ahead memory is asked for: about as long as it takes to come."""
 
-LEAF_DTYPE = np.dtype([("tree", np.int32), ("node", np.int32), ("key", np.uint64)])
-"""One row of a batch: which tree and node asks, and the cache key of the node's position."""
+LEAF_DTYPE = np.dtype([("tree", np.int32), ("node", np.int32), ("key", np.uint64), ("ancestor", np.int32)], align=True)
+"""One row of a batch: which tree and node asks, and the cache key of the node's position. `ancestor` is scratch."""
 Leaves = npt.NDArray[np.void]
 """[rows] of LEAF_DTYPE."""
 
-DESCENT_DTYPE = np.dtype([*LEAF_DTYPE.descr, ("slot", np.int32), ("walker", np.int32)], align=True)
+DESCENT_DTYPE = np.dtype(
+    [("tree", np.int32), ("node", np.int32), ("key", np.uint64), ("slot", np.int32), ("walker", np.int32)], align=True
+)
 """A descent: the node it has come to and in the end the leaf it is about, and the slot it ends in. `walker` is no part
 of it: entry i of that column names the i-th descent of those that are still on their way."""
 Descents = npt.NDArray[np.void]
@@ -87,7 +89,9 @@ def set_out(
     for place in range(num_going):
         b = int(descents[place]["tree"])
         if place + AHEAD < num_going:
-            prefetch(trees[int(descents[place + AHEAD]["tree"])], ROOT)
+            ahead = int(descents[place + AHEAD]["tree"])
+            prefetch_head(controls, ahead)
+            prefetch(trees[ahead], ROOT)
         if controls[b]["pending"] < leaves_per_tree and wants_more(trees[b], controls[b]):
             descents[kept]["tree"] = b
             descents[kept]["node"] = ROOT
@@ -135,3 +139,23 @@ def go_down(
             descents[going_on]["walker"] = place
             going_on += 1
         walking = going_on
+
+
+@inlined
+def fetch_paths(trees: npt.NDArray[np.void], leaves: Leaves, num_rows: int) -> None:
+    """Ask for the memory of the first `num_rows` leaves and of all nodes above them: while the network was at work it
+    has been out of use. All rows climb a level in turn, as in `go_down`."""
+    for row in range(num_rows):
+        leaf = leaves[row]
+        prefetch(trees[leaf["tree"]], int(leaf["node"]))
+        leaf["ancestor"] = leaf["node"]
+    climbing = num_rows
+    while climbing > 0:
+        climbing = 0
+        for row in range(num_rows):
+            leaf = leaves[row]
+            if leaf["ancestor"] != ROOT:
+                tree = trees[leaf["tree"]]
+                leaf["ancestor"] = tree[int(leaf["ancestor"])]["parent"]
+                prefetch_head(tree, int(leaf["ancestor"]))
+                climbing += 1

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from games.base import FloatArray, Game, HashArray, IndexArray, StateArray
 from rl.errors import UserError
-from rl.search.cache import allocate_cache
+from rl.search.cache import allocate_cache, salt_of
 from rl.search.descents import DESCENT_DTYPE, LEAF_DTYPE, Leaves
 from rl.search.evaluation import Evaluation, Evaluator
 from rl.search.kernels import Settings
@@ -176,7 +176,7 @@ class Waves:
             self.controls,
             self.settings,
             self.cache,
-            np.uint64((network_id * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF),
+            salt_of(network_id),
             first,
             last,
             self.leaves_per_tree,

@@ -27,7 +27,8 @@ class Evaluator(Protocol):
     """Differs between different weights; part of every cache key."""
 
     def buffer(self) -> FloatArray:
-        """[batch_size, C, H, W] float32 to write observations into; free until the next `submit`."""
+        """[batch_size, C, H, W] float32, in any order of memory, to write observations into; free until the next
+        `submit`."""
         ...
 
     def submit(self, num_rows: int) -> int:

@@ -35,11 +35,13 @@ WIN_IN_ONE = 2
 
 
 def node_dtype(game: Game) -> np.dtype[np.void]:
-    """One node of at most A slots. A slot is one legal action of the node's position."""
+    """One node of at most A slots. A slot is one legal action of the node's position.
+
+    What a backup changes stands first: it is all that is asked for of a long node on the way up.
+    """
     num_slots = game.num_slots
     return np.dtype(
         [
-            ("state", game.state_dtype),  # the position
             ("parent", np.int32),  # node id; undefined for the root. A parent's id is smaller than its children's
             ("parent_slot", np.int16),  # the parent's slot that leads here
             ("to_play", np.int8),  # the player to move
@@ -55,6 +57,7 @@ def node_dtype(game: Game) -> np.dtype[np.void]:
             ("children", np.int32, (num_slots,)),  # [A] node id, or NO_CHILD before the first visit
             ("slot_actions", game.action_dtype, (num_slots,)),  # [A] the action of each slot
             ("lost", np.int8, (num_slots,)),  # [A] 1: the child is proven lost for the player to move: never selected
+            ("state", game.state_dtype),  # the position
         ],
         align=True,
     )

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, Game, State
-from games.compiled import inlined, njit, prefetch, uncounted
+from games.compiled import inlined, njit, prefetch, prefetch_head, uncounted
 from rl.search.cache import Cache, place_of, probe, store
-from rl.search.descents import AHEAD, WAITS, Descents, Leaves, descend, go_down, set_out, wants_more
+from rl.search.descents import AHEAD, WAITS, Descents, Leaves, descend, fetch_paths, go_down, set_out, wants_more
 from rl.search.kernels import Settings, add_child, add_virtual_loss, backup, expand, gather_history, step_child
 from rl.search.roots import note_root_logits, prepare_root
 from rl.search.tree import NO_CHILD, PROVEN_DRAW, ROOT, WIN_IN_ONE, Control, Tree
@@ -235,9 +235,10 @@ def absorb(
     trees, prior_logits = uncounted(trees), uncounted(prior_logits)
     virtual_loss = settings.virtual_loss if leaves_per_tree > 1 else 0.0
     mask = np.empty(game.num_actions, np.bool_)
+    fetch_paths(trees, leaves, num_rows)
     for row in range(num_rows):
         ahead = leaves[min(row + AHEAD, num_rows - 1)]
-        prefetch(trees[ahead["tree"]], int(ahead["node"]))
+        prefetch_head(controls, int(ahead["tree"]))
         prefetch(cache, place_of(cache, ahead["key"]))
         leaf = leaves[row]
         control = controls[leaf["tree"]]

@@ -150,7 +150,7 @@ class Selfplay:
         """
         rows = 0
         for _ in range(self.game.max_num_moves):
-            num_moves, num_finished = advance(
+            num_moves, num_finished, num_free = advance(
                 self.game,
                 self.waves.trees,
                 self.waves.controls,
@@ -168,7 +168,7 @@ class Selfplay:
             )
             self._counts["moves"] += num_moves
             records += [self._record(int(b)) for b in self._finished[:num_finished]]
-            seated = self._seat(first, last, next_number, records)
+            seated = self._seat(first, last, next_number, records) if num_free > 0 else 0
             rows = self.waves.collect(first, last, group, rows, observations, network_id)
             if num_moves == 0 and seated == 0:
                 break

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, Game
-from games.compiled import inlined, njit
-from rl.search.descents import wants_more
+from games.compiled import inlined, njit, prefetch_head, uncounted
+from rl.search.descents import AHEAD, wants_more
 from rl.search.kernels import Settings
 from rl.search.random import below, gumbel, random_bits, uniform
 from rl.search.roots import best_slot, policy_surprise, root_policy, root_value
@@ -242,17 +242,25 @@ def advance(
     last: int,
     network_id: int,
     finished: npt.NDArray[np.int64],
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     """Play the chosen move wherever a search is complete, and begin the next one.
 
-    Returns (moves played, games ended); the places of ended games are written to `finished`. `steps` [B, T] and, for
-    full searches, `policies` and `slot_actions` [B, T, A] take the record.
+    Returns (moves played, games ended, places without a game); the places of ended games are written to `finished`.
+    `steps` [B, T] and, for full searches, `policies` and `slot_actions` [B, T, A] take the record.
     """
+    trees, steps = uncounted(trees), uncounted(steps)
+    policies, slot_actions = uncounted(policies), uncounted(slot_actions)
     mask = np.empty(game.num_actions, np.bool_)
-    num_moves, num_finished = 0, 0
+    num_moves, num_finished, num_free = 0, 0, 0
     for b in range(first, last):
+        if b + AHEAD < last:
+            prefetch_head(controls, b + AHEAD)
+            prefetch_head(trees[b + AHEAD], ROOT)
         place, tree, control = places[b], trees[b], controls[b]
-        if place["active"] == 0 or control["pending"] > 0 or wants_more(tree, control):
+        if place["active"] == 0:
+            num_free += 1
+            continue
+        if control["pending"] > 0 or wants_more(tree, control):
             continue
         opening = in_opening(place)
         full = place["full"] == 1 and not opening
@@ -283,4 +291,4 @@ def advance(
             place["active"] = 0
             finished[num_finished] = b
             num_finished += 1
-    return num_moves, num_finished
+    return num_moves, num_finished, num_free + num_finished

@@ -12,6 +12,7 @@ import games
 from games.base import Game, StateArray
 from games.compiled import njit
 from rl.search.random import below, random_bits
+from rl.search.tree import node_dtype
 from scripts.bench.play import play_at_random
 from scripts.bench.report import Figure, Report, TimedOptions, interleaved, rates, require_positive
 from scripts.bench.search import Searcher, distinct_states
@@ -27,12 +28,14 @@ class Goals:
     """Random play that draws actions until one is legal."""
     simulations: float | None = None
     """Search through the driver of self-play, with a constant evaluator."""
+    node_bytes: float | None = None
+    """A node of a tree, at most."""
 
 
 _GOALS = {
-    "go9": Goals(moves=2e6, drawn_moves=10e6, simulations=0.5e6),
+    "go9": Goals(moves=2e6, drawn_moves=10e6, simulations=0.7e6, node_bytes=2000.0),
     "go19": Goals(moves=0.75e6, drawn_moves=8e6),
-    "othello8": Goals(moves=5e6, simulations=0.7e6),
+    "othello8": Goals(moves=5e6, simulations=1e6),
     "hex11": Goals(moves=5e6),
     "gomoku15": Goals(moves=5e6),
     "breakthrough": Goals(moves=5e6),
@@ -92,6 +95,8 @@ def _measure_game(game: Game, command: GamesBench) -> tuple[list[Figure], float]
     if "draw" in laps:
         figures += rates(f"{game.name}, drawing until legal", "moves", laps["draw"], goals.drawn_moves)
     figures += rates(f"{game.name}, search in waves", "simulations", laps["search"], goals.simulations)
+    node_size = (float(node_dtype(game).itemsize),)
+    figures.append(Figure(f"{game.name}, node of a tree", "bytes", node_size, goal=goals.node_bytes, at_most=True))
     return figures, len(ended) * command.moves / max(1, sum(ended))
 
 
