@@ -39,9 +39,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 # These share nothing but the machine: side by side they take two cores little more than half as long. The tests with
-# compiled kernels, which are the longest, run in two parts.
+# compiled kernels, which are the longest, run in three parts.
 test: $(STAMP)
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target lint compiled-a-g compiled-h-z coverage
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target lint compiled-s-z compiled-a-g compiled-h-r coverage
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
