@@ -1,11 +1,11 @@
 """Make the solved Connect Four positions that agents are measured against: games/board/data/connect_four_truth.txt.
 
-The outcomes come from an outside solver, BitBully (https://pypi.org/project/bitbully, AGPL-3.0), which is no dependency
+The outcomes come from an outside solver, BitBully (`bitbully` on PyPI, AGPL-3.0), which is no dependency
 of this project. Give it an environment of its own, from the repository's root:
 
-    python -m venv /tmp/solver
-    /tmp/solver/bin/pip install bitbully==0.0.79
-    /tmp/solver/bin/python scripts/solve_connect_four.py > games/board/data/connect_four_truth.txt
+    python -m venv solver
+    solver/bin/pip install bitbully==0.0.79
+    solver/bin/python scripts/solve_connect_four.py > games/board/data/connect_four_truth.txt
 
 The same seed gives the same file. tests/test_truth.py solves positions of it again with a solver of its own.
 """
