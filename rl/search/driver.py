@@ -125,7 +125,7 @@ class Waves:
         self.controls = np.zeros(num_trees, control_dtype(game, max_simulations, max_history))
         self.cache = allocate_cache(game, cache_entries)
         self.leaves = [np.zeros(0, LEAF_DTYPE)]
-        self._descents = np.zeros(num_trees, DESCENT_DTYPE)
+        self.descents = np.zeros(num_trees, DESCENT_DTYPE)
         self._in_flight: dict[int, tuple[Evaluator, int, int]] = {}
 
     def groups(self, evaluator: Evaluator) -> list[tuple[int, int]]:
@@ -181,7 +181,7 @@ class Waves:
             last,
             self.leaves_per_tree,
             num_rows,
-            self._descents,
+            self.descents,
             self.leaves[group],
             observations,
         )

@@ -18,10 +18,11 @@ import numpy as np
 from games.base import FloatArray, Game
 from rl.errors import UserError
 from rl.replay.records import GameRecord, make_record, step_dtype
+from rl.search.cache import salt_of
 from rl.search.driver import SearchConfig, Waves
 from rl.search.evaluation import Evaluator
 from rl.search.random import random_bits
-from rl.selfplay.plies import Budgets, advance, open_game, place_dtype, start_search
+from rl.selfplay.plies import Budgets, open_game, place_dtype, play_on, start_search
 
 
 @dataclass(frozen=True)
@@ -150,11 +151,13 @@ class Selfplay:
         """
         rows = 0
         for _ in range(self.game.max_num_moves):
-            num_moves, num_finished, num_free = advance(
+            rows, num_moves, num_finished, num_free = play_on(
                 self.game,
                 self.waves.trees,
                 self.waves.controls,
                 self.waves.settings,
+                self.waves.cache,
+                salt_of(network_id),
                 self._places,
                 self._steps,
                 self._policies,
@@ -165,12 +168,15 @@ class Selfplay:
                 last,
                 network_id,
                 self._finished,
+                rows,
+                self.waves.descents,
+                self.waves.leaves[group],
+                observations,
             )
             self._counts["moves"] += num_moves
             records += [self._record(int(b)) for b in self._finished[:num_finished]]
             seated = self._seat(first, last, next_number, records) if num_free > 0 else 0
-            rows = self.waves.collect(first, last, group, rows, observations, network_id)
-            if num_moves == 0 and seated == 0:
+            if num_finished == 0 and seated == 0:
                 break
         return rows
 

@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, Game
 from games.compiled import inlined, njit, prefetch_head, uncounted
-from rl.search.descents import AHEAD, wants_more
+from rl.search.cache import Cache
+from rl.search.descents import AHEAD, Descents, Leaves, wants_more
 from rl.search.kernels import Settings
 from rl.search.random import below, gumbel, random_bits, uniform
 from rl.search.roots import best_slot, policy_surprise, root_policy, root_value
 from rl.search.tree import ROOT, Control, Tree
-from rl.search.waves import begin, win_at_once
+from rl.search.waves import begin, collect, win_at_once
 
 
 class Budgets(NamedTuple):
@@ -292,3 +293,73 @@ def advance(
             finished[num_finished] = b
             num_finished += 1
     return num_moves, num_finished, num_free + num_finished
+
+
+@njit
+def play_on(
+    game: Game,
+    trees: _Records,
+    controls: _Records,
+    settings: Settings,
+    cache: Cache,
+    salt: np.uint64,
+    places: _Records,
+    steps: _Records,
+    policies: FloatArray,
+    slot_actions: npt.NDArray[Any],
+    budgets: Budgets,
+    on_board: BoolArray,
+    first: int,
+    last: int,
+    network_id: int,
+    finished: npt.NDArray[np.int64],
+    num_rows: int,
+    descents: Descents,
+    leaves: Leaves,
+    observations: FloatArray,
+) -> tuple[int, int, int, int]:
+    """Search and play in places first..last-1 until each waits for the network, or some games have ended.
+
+    Returns (rows that wait, moves played, games ended, places without a game). Arguments as of `advance` and
+    `rl.search.waves.collect`, whose turns these are. A small game may need the network no more, once the cache holds
+    all its positions: this ends after as many moves as a game has.
+    """
+    total_moves, num_finished, num_free = 0, 0, 0
+    for _ in range(game.max_num_moves):
+        num_moves, num_finished, num_free = advance(
+            game,
+            trees,
+            controls,
+            settings,
+            places,
+            steps,
+            policies,
+            slot_actions,
+            budgets,
+            on_board,
+            first,
+            last,
+            network_id,
+            finished,
+        )
+        total_moves += num_moves
+        if num_finished > 0:
+            break
+        num_rows = collect(
+            game,
+            trees,
+            controls,
+            settings,
+            cache,
+            salt,
+            first,
+            last,
+            1,
+            num_rows,
+            descents,
+            leaves,
+            observations,
+        )
+        if num_moves == 0:
+            break
+    return num_rows, total_moves, num_finished, num_free

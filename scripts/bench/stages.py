@@ -45,7 +45,7 @@ class StagedWaves(Waves):
             last,
             self.leaves_per_tree,
             num_rows,
-            self._descents,
+            self.descents,
             self.leaves[group],
             observations,
             self.nanoseconds,
