@@ -25,7 +25,7 @@ def num_pages() -> int:
 
 def test_freed_memory_is_used_again() -> None:
     if not keep_freed_memory():
-        pytest.skip("this system's C library has no mallopt")
+        pytest.skip("this system's C library has no mallopt: run it on Linux with glibc")
     for _ in range(3):  # until the heap has found its size
         allocate()
     before = num_pages()

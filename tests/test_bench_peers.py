@@ -97,7 +97,7 @@ def test_peers_play_by_the_rules(contender: Contender) -> None:
     needed = {"mctx_pgx": ("mctx", "pgx"), "openspiel": ("pyspiel", "flax")}[package]
     for module in needed:
         if importlib.util.find_spec(module) is None:
-            pytest.skip(f"{module}, of the extra peers, is not installed here")
+            pytest.skip(f"{module} is not installed here: pip install 'keima[peers]'")
     as_it_ships = dict(contender.options).get("compiled") is False  # a move takes seconds
     work = SMALL if contender.lockstep is None else replace(SMALL, lockstep=1)
     player = contender.make(replace(work, simulations=2) if as_it_ships else work)

@@ -53,7 +53,7 @@ print("shown")
 def display() -> Iterator[str]:
     """The name of an X display that nobody sees."""
     if shutil.which("Xvfb") is None:
-        pytest.skip("no Xvfb here: install it to test windows")
+        pytest.skip("Xvfb, a desktop for windows, is not installed: on Debian, apt-get install xvfb")
     reading, writing = os.pipe()
     command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "800x800x24", "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)

@@ -11,6 +11,7 @@ actions are in [-1, 1] and each task tells what that means.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -44,7 +45,7 @@ class Parameter(NamedTuple):
     unit: str
 
 
-class Task:
+class Task(ABC):
     """What every task declares and does."""
 
     name: ClassVar[str]
@@ -67,31 +68,31 @@ class Task:
     def observation_size(self) -> int:
         return len(self.observation_low)
 
+    @abstractmethod
     def reset(self, states: RowArray, keys: HashArray) -> None:
         """Write a starting state into each row of `states` [n, S], whatever it held, but for the parameters, which
         stand there already; everything drawn is a function of the row's key, `keys` [n] uint64."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, states: RowArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Move `states` [n, S] one control period on, in place, under `actions` [n, A] float32, where what lies outside
         [-1, 1] counts as its nearest end. Returns (rewards [n] float32, terminated [n]), True at true ends alone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def observe(self, states: RowArray, observations: FloatArray) -> None:
         """Write what an agent sees of `states` [n, S] into `observations` [n, O] float32, goals left out."""
-        raise NotImplementedError
 
+    @abstractmethod
     def successes(self, states: RowArray) -> BoolArray:
         """[n] whether the task is achieved in each state."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scripted_actions(self, states: RowArray) -> FloatArray:
         """[n, A] float32: what a simple controller, which knows the model, does. The measure of a learned agent."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draw(self, canvas: Canvas, state: npt.NDArray[np.float64]) -> None:
         """Paint one state [S]."""
-        raise NotImplementedError
 
     # --- the same for every task ------------------------------------------------------------------------------------
 
@@ -147,33 +148,33 @@ class GoalTask(Task):
     def goal_size(self) -> int:
         return len(self.goal_low)
 
+    @abstractmethod
     def advance(self, states: RowArray, actions: FloatArray) -> None:
         """The physics of `step`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def achieved_goals(self, states: RowArray) -> FloatArray:
         """[n, G] float32: the goal that each state has achieved."""
-        raise NotImplementedError
 
+    @abstractmethod
     def desired_goals(self, states: RowArray) -> FloatArray:
         """[n, G] float32: the goal that each state desires."""
-        raise NotImplementedError
 
+    @abstractmethod
     def set_desired_goals(self, states: RowArray, goals: FloatArray) -> None:
         """Have `states` [n, S] desire `goals` [n, G] float32, which lie within the bounds."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rewards(self, achieved: FloatArray, desired: FloatArray) -> FloatArray:
         """[n] float32: the rewards of steps that achieved `achieved` [n, G] where `desired` [n, G] was wanted."""
-        raise NotImplementedError
 
     def terminations(self, achieved: FloatArray) -> BoolArray:
         """[n] whether the steps that achieved `achieved` [n, G] were the last ones."""
         return np.zeros(len(achieved), np.bool_)
 
+    @abstractmethod
     def goal_successes(self, achieved: FloatArray, desired: FloatArray) -> BoolArray:
         """[n] whether `achieved` [n, G] is `desired` [n, G], within the task's tolerance."""
-        raise NotImplementedError
 
     # --- the same for every goal task -------------------------------------------------------------------------------
 
