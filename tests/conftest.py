@@ -46,10 +46,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def small_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of an untrained agent for tic-tac-toe."""
+    return _untrained("tic_tac_toe", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def connect_four_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an untrained agent for Connect Four."""
+    return _untrained("connect_four", tmp_path_factory)
+
+
+def _untrained(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from rl.network.agent_file import save_agent
     from rl.network.model import Network, NetworkConfig, NetworkShape
 
-    game = games.make("tic_tac_toe")
+    game = games.make(name)
     path = tmp_path_factory.mktemp("agent") / "small.safetensors"
     save_agent(path, Network(NetworkShape.of(game), NetworkConfig(blocks=1, channels=8)), game, {})
     return path

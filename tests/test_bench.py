@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
 from functools import cache
-from importlib import resources
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 from backends import needs_openvino
-from minimax import solve_tic_tac_toe
+from bench_reports import bench_json, check
 
 import games
 import scripts.bench as bench
-from games.base import HashArray, IndexArray, StateArray
-from rl.arena.match import MatchResult, play_match
-from rl.arena.players import Stop
-from rl.network.agent_file import save_agent
-from rl.network.model import Network, NetworkConfig, NetworkShape
-from scripts.bench import shipped
+from rl.network.model import NetworkConfig
 from scripts.bench.games import play_by_drawing
 from scripts.bench.play import play_at_random
 from scripts.bench.report import Figure, Lap, interleaved, rates
 from scripts.bench.search import Searcher, distinct_states
 from scripts.bench.stages import STAGES, StagedWaves
-from scripts.bench.strength import every_line
 from scripts.cli import main
 
 TINY = {
@@ -60,41 +50,6 @@ TINY = {
 """The arguments of the benchmarks that need no agent and start no process."""
 
 LINES = [(0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6)]
-
-
-def bench_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    assert main(["bench", *arguments, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def check(report: dict[str, Any], name: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """The figures of a report by name and clock, after looking at what every report has to say."""
-    assert report["benchmark"] == name
-    assert report["machine"]["cpu"] and report["machine"]["cores"] >= report["machine"]["usable_cores"] >= 1
-    assert {"torch", "numba", "numpy", "python", "load_average"} <= report["machine"].keys()
-    assert isinstance(report["seed"], int) and report["settings"] and report["figures"]
-    for figure in report["figures"]:
-        assert min(figure["values"]) == figure["min"] <= figure["median"] <= figure["max"] == max(figure["values"])
-        assert (
-            figure["clock"] in ("wall", "cpu", "")
-            and (figure["min"] >= 0 or figure["unit"] == "return")
-            and np.isfinite(figure["max"])
-        )
-        if figure["unit"].endswith("/s"):
-            assert figure["min"] > 0 and figure["clock"]
-        if "goal" in figure:
-            assert figure["met"] == (
-                figure["median"] <= figure["goal"] if figure["at_most"] else figure["median"] >= figure["goal"]
-            )
-    return {(figure["name"], figure["clock"]): figure for figure in report["figures"]}
-
-
-@pytest.fixture(scope="module")
-def connect_four_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    game = games.make("connect_four")
-    path = tmp_path_factory.mktemp("agent") / "tiny.safetensors"
-    save_agent(path, Network(NetworkShape.of(game), NetworkConfig(blocks=1, channels=8)), game, {})
-    return path
 
 
 # --- the frame ------------------------------------------------------------------------------------------------------
@@ -287,7 +242,7 @@ def test_selfplay_and_the_bare_network(capsys: pytest.CaptureFixture[str], conne
     agent = ["--agent", str(connect_four_agent), "--batch-sizes", "4", "8"]
     report = bench_json(capsys, "selfplay", "connect_four", *sizes, *agent)
     figures = check(report, "selfplay")
-    assert report["settings"]["network"] == "1x8, tiny.safetensors" and report["settings"]["games"] >= 3
+    assert report["settings"]["network"] == "1x8, small.safetensors" and report["settings"]["games"] >= 3
     bare = [name for name, clock in figures if name.startswith("bare network") and clock == "wall"]
     assert len(bare) == 2 and sum(name.endswith("(best)") for name in bare) == 1
     shares = [figure for figure in report["figures"] if figure["name"].startswith("evaluations, share")]
@@ -323,98 +278,6 @@ def test_evaluators_are_compared_and_chosen(
     assert len(agreement) == (8 if installed else 4) and max(agreement) < 0.2
     assert sum(note.startswith("chosen by measuring") for note in report["notes"]) == 2
     assert any("not installed" in note for note in report["notes"]) is not installed
-
-
-def test_truth_tells_players_apart(capsys: pytest.CaptureFixture[str], connect_four_agent: Path) -> None:
-    sizes = ["--positions", "30", "--simulations", "3", "--rollouts", "20", "--agent", str(connect_four_agent)]
-    report = bench_json(capsys, "truth", "connect_four", *sizes)
-    figures = check(report, "truth")
-    random, tactics = (figures[name, ""]["median"] for name in ("random play", "one-ply tactics"))
-    assert 0.2 < random < tactics < 0.9
-    assert len(figures) == 6 and all(figure["max"] <= 1 for figure in figures.values())
-    assert any("95 % interval" in note for note in report["notes"])
-
-
-@pytest.mark.parametrize(("file", "options"), [("connect_four_held_out", []), ("connect_four_truth", ["--watched"])])
-def test_truth_baselines_are_those_that_the_set_names(
-    file: str, options: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The set's maker worked them out from its own rules and wrote them into the head of the file.
-    head = resources.files("games.board").joinpath(f"data/{file}.txt").read_text("ascii")
-    by_random, by_tactics = (
-        float(match[1]) for match in re.finditer(r"(?:best outcome|else random\)) in (0\.\d+)", head)
-    )
-    monkeypatch.setattr("scripts.agents.shipped_agent", lambda name: None)
-    report = bench_json(capsys, "truth", "--rollouts", "1", *options)
-    figures = check(report, "truth")
-    assert figures["random play", ""]["median"] == pytest.approx(by_random, abs=0.0006)
-    assert figures["one-ply tactics", ""]["median"] == pytest.approx(by_tactics, abs=0.0006)
-    assert "no agent ships" in report["notes"][0]
-
-
-class MinimaxPlayer:
-    """Tic-tac-toe by the tests' own minimax: the best cell, or the worst."""
-
-    def __init__(self, *, perfect: bool) -> None:
-        self.name = "minimax"
-        self._choose = max if perfect else min
-
-    def choose(
-        self, states: StateArray, histories: Sequence[HashArray], keys: HashArray, stop: Stop | None = None
-    ) -> IndexArray:
-        return np.array([self._cell(state["board"]) for state in states], np.int64)
-
-    def _cell(self, board: Any) -> int:
-        crosses, noughts = (np.flatnonzero(board == stone).tolist() for stone in (1, 2))
-        moves = [cell for pair in zip_longest(crosses, noughts) for cell in pair if cell is not None]
-        results = solve_tic_tac_toe(moves)
-        return self._choose(results, key=lambda cell: results[cell].outcome)
-
-
-def test_every_line_is_played() -> None:
-    game = games.make("tic_tac_toe")
-    for player in (0, 1):
-        perfect = every_line(game, MinimaxPlayer(perfect=True), player)
-        assert perfect[-1] == 0 and perfect[1] > 0 and perfect[0] > 0
-        assert every_line(game, MinimaxPlayer(perfect=False), player)[-1] > 0
-
-
-def test_strength_plays_a_match_and_every_line(capsys: pytest.CaptureFixture[str], small_agent: Path) -> None:
-    sizes = ["--games", "4", "--simulations", "16", "--opponent", "random", "--agent", str(small_agent)]
-    report = bench_json(capsys, "strength", "tic_tac_toe", *sizes)
-    figures = check(report, "strength")
-    low, score, high = (
-        figures[f"score against random{end}", ""]["median"] for end in (", lower end", "", ", upper end")
-    )
-    assert 0 <= low < score <= high <= 1
-    assert figures["lost as first, all lines", ""]["at_most"] and figures["lost as second, all lines", ""]["goal"] == 0
-    assert len(report["notes"]) >= 3
-
-
-def test_shipped_agents_play_from_the_openings_that_they_are_asked_to(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trials = (
-        shipped.Trial("hex5", "won", "random", 4, 1.0, ("c3", "b3")),
-        shipped.Trial("tic_tac_toe", "score", "random", 16, None),
-    )
-    monkeypatch.setattr(shipped, "_TRIALS", trials)
-    played: list[MatchResult] = []
-
-    def watched(*arguments: Any, **options: Any) -> MatchResult:
-        played.append(play_match(*arguments, **options))
-        return played[-1]
-
-    monkeypatch.setattr(shipped, "play_match", watched)
-    report = bench_json(capsys, "shipped", "--games", "hex5", "tic_tac_toe", "--matches", "4")
-    figures = check(report, "shipped")
-    assert figures["hex5, 4 simulations against random: won", ""]["median"] >= 0.75
-    assert figures["tic_tac_toe, 16 simulations against random: score", ""]["median"] > 0.5
-    hex5, tic_tac_toe = played
-    c3, b3 = (games.make("hex5").text_to_action(move) for move in ("c3", "b3"))
-    assert [game.moves[0] for game in hex5.games] == [c3, b3, c3, b3] and all(game.first_begins for game in hex5.games)
-    assert [game.first_begins for game in tic_tac_toe.games] == [True, False] * 2
-    assert len(report["notes"]) == 2
 
 
 # --- starting a process ---------------------------------------------------------------------------------------------

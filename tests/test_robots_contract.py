@@ -54,6 +54,14 @@ def test_tasks_are_made_by_name() -> None:
         games.robots.make("chess")
 
 
+def test_a_task_that_lacks_a_method_cannot_be_made() -> None:
+    class Unfinished(GoalTask):
+        """Says nothing of how it moves."""
+
+    with pytest.raises(TypeError, match="abstract"):
+        Unfinished()  # type: ignore[abstract]
+
+
 @pytest.mark.parametrize("name", IDS)
 def test_limits_and_rates_are_the_tasks_own(name: str) -> None:
     env = make(name)

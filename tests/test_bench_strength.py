@@ -1,0 +1,114 @@
+"""`keima bench truth`, `strength` and `shipped`: they tell players apart, and play what they say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib import resources
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bench_reports import bench_json, check
+from minimax import solve_tic_tac_toe
+
+import games
+from games.base import HashArray, IndexArray, StateArray
+from rl.arena.match import MatchResult, play_match
+from rl.arena.players import Stop
+from scripts.bench import shipped
+from scripts.bench.strength import every_line
+
+
+def test_truth_tells_players_apart(capsys: pytest.CaptureFixture[str], connect_four_agent: Path) -> None:
+    sizes = ["--positions", "30", "--simulations", "3", "--rollouts", "20", "--agent", str(connect_four_agent)]
+    report = bench_json(capsys, "truth", "connect_four", *sizes)
+    figures = check(report, "truth")
+    random, tactics = (figures[name, ""]["median"] for name in ("random play", "one-ply tactics"))
+    assert 0.2 < random < tactics < 0.9
+    assert len(figures) == 6 and all(figure["max"] <= 1 for figure in figures.values())
+    assert any("95 % interval" in note for note in report["notes"])
+
+
+@pytest.mark.parametrize(("file", "options"), [("connect_four_held_out", []), ("connect_four_truth", ["--watched"])])
+def test_truth_baselines_are_those_that_the_set_names(
+    file: str, options: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The set's maker worked them out from its own rules and wrote them into the head of the file.
+    head = resources.files("games.board").joinpath(f"data/{file}.txt").read_text("ascii")
+    by_random, by_tactics = (
+        float(match[1]) for match in re.finditer(r"(?:best outcome|else random\)) in (0\.\d+)", head)
+    )
+    monkeypatch.setattr("scripts.agents.shipped_agent", lambda name: None)
+    report = bench_json(capsys, "truth", "--rollouts", "1", *options)
+    figures = check(report, "truth")
+    assert figures["random play", ""]["median"] == pytest.approx(by_random, abs=0.0006)
+    assert figures["one-ply tactics", ""]["median"] == pytest.approx(by_tactics, abs=0.0006)
+    assert "no agent ships" in report["notes"][0]
+
+
+class MinimaxPlayer:
+    """Tic-tac-toe by the tests' own minimax: the best cell, or the worst."""
+
+    def __init__(self, *, perfect: bool) -> None:
+        self.name = "minimax"
+        self._choose = max if perfect else min
+
+    def choose(
+        self, states: StateArray, histories: Sequence[HashArray], keys: HashArray, stop: Stop | None = None
+    ) -> IndexArray:
+        return np.array([self._cell(state["board"]) for state in states], np.int64)
+
+    def _cell(self, board: Any) -> int:
+        crosses, noughts = (np.flatnonzero(board == stone).tolist() for stone in (1, 2))
+        moves = [cell for pair in zip_longest(crosses, noughts) for cell in pair if cell is not None]
+        results = solve_tic_tac_toe(moves)
+        return self._choose(results, key=lambda cell: results[cell].outcome)
+
+
+def test_every_line_is_played() -> None:
+    game = games.make("tic_tac_toe")
+    for player in (0, 1):
+        perfect = every_line(game, MinimaxPlayer(perfect=True), player)
+        assert perfect[-1] == 0 and perfect[1] > 0 and perfect[0] > 0
+        assert every_line(game, MinimaxPlayer(perfect=False), player)[-1] > 0
+
+
+def test_strength_plays_a_match_and_every_line(capsys: pytest.CaptureFixture[str], small_agent: Path) -> None:
+    sizes = ["--games", "4", "--simulations", "16", "--opponent", "random", "--agent", str(small_agent)]
+    report = bench_json(capsys, "strength", "tic_tac_toe", *sizes)
+    figures = check(report, "strength")
+    low, score, high = (
+        figures[f"score against random{end}", ""]["median"] for end in (", lower end", "", ", upper end")
+    )
+    assert 0 <= low < score <= high <= 1
+    assert figures["lost as first, all lines", ""]["at_most"] and figures["lost as second, all lines", ""]["goal"] == 0
+    assert len(report["notes"]) >= 3
+
+
+def test_shipped_agents_play_from_the_openings_that_they_are_asked_to(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = (
+        shipped.Trial("hex5", "won", "random", 4, 1.0, ("c3", "b3")),
+        shipped.Trial("tic_tac_toe", "score", "random", 16, None),
+    )
+    monkeypatch.setattr(shipped, "_TRIALS", trials)
+    played: list[MatchResult] = []
+
+    def watched(*arguments: Any, **options: Any) -> MatchResult:
+        played.append(play_match(*arguments, **options))
+        return played[-1]
+
+    monkeypatch.setattr(shipped, "play_match", watched)
+    report = bench_json(capsys, "shipped", "--games", "hex5", "tic_tac_toe", "--matches", "4")
+    figures = check(report, "shipped")
+    assert figures["hex5, 4 simulations against random: won", ""]["median"] >= 0.75
+    assert figures["tic_tac_toe, 16 simulations against random: score", ""]["median"] > 0.5
+    hex5, tic_tac_toe = played
+    c3, b3 = (games.make("hex5").text_to_action(move) for move in ("c3", "b3"))
+    assert [game.moves[0] for game in hex5.games] == [c3, b3, c3, b3] and all(game.first_begins for game in hex5.games)
+    assert [game.first_begins for game in tic_tac_toe.games] == [True, False] * 2
+    assert len(report["notes"]) == 2
