@@ -243,12 +243,45 @@ class Twin:
 
         def score(edge: Edge) -> tuple[float, bool]:
             value = self.normalised(edge_value(node, edge)) if edge.returns else urgency
-            exploration = self.config.c_puct * edge.prior * math.sqrt(node.visits) / (1 + len(edge.returns))
-            return value + exploration, bool(edge.returns)
+            return value + self.exploration(node) * edge.prior / (1 + len(edge.returns)), bool(edge.returns)
 
         return max((edge for edge in node.edges if not is_lost(node, edge)), key=score)
 
+    def exploration(self, node: Node) -> float:
+        """c_puct * sqrt(N), c_puct itself growing with N."""
+        growth = math.log((node.visits + self.config.c_puct_base) / self.config.c_puct_base)
+        return (self.config.c_puct + self.config.c_puct_log * growth) * math.sqrt(node.visits)
+
+    def forced(self, edge: Edge) -> float:
+        """How often a root action that was visited has to be visited."""
+        if self.config.root == "gumbel" or not self.noisy:
+            return 0.0
+        return math.sqrt(self.config.forced_playouts * edge.prior * (self.root.visits - 1))
+
+    def counts(self) -> dict[int, int]:
+        """Visits by root action, without the lost ones and those that were forced."""
+        root = self.root
+        visits = {edge.action: len(edge.returns) for edge in root.edges if not is_lost(root, edge)}
+        if not visits or not self.noisy or self.config.root == "gumbel" or self.config.forced_playouts == 0:
+            return visits
+        leader = max(visits, key=lambda action: visits[action])
+
+        def score(edge: Edge, count: int) -> float:
+            return self.normalised(edge_value(root, edge)) + self.exploration(root) * edge.prior / (1 + count)
+
+        (best,) = [score(edge, len(edge.returns)) for edge in root.edges if edge.action == leader]
+        for edge in root.edges:
+            if edge.action == leader or not visits.get(edge.action):
+                continue
+            tried = range(max(0, len(edge.returns) - int(self.forced(edge))), len(edge.returns))
+            kept = min((count for count in tried if score(edge, count) < best), default=len(edge.returns))
+            visits[edge.action] = kept if kept > 1 else 0
+        return visits
+
     def select_root(self) -> Edge:
+        for edge in self.root.edges:
+            if edge.returns and not is_lost(self.root, edge) and len(edge.returns) < self.forced(edge):
+                return edge
         if self.config.root == "puct":
             return self.select_puct(self.root, self.config.root_fpu_reduction)
         wanted = self.wanted[self.simulations - 1]
@@ -307,9 +340,9 @@ class Twin:
         if self.root.outcome is not None:
             return [1.0 if edge is self.proven_edge() else 0.0 for edge in edges]
         left = [edge for edge in edges if not is_lost(self.root, edge)]
-        if self.config.root == "puct" and any(edge.returns for edge in left):
-            total = sum(len(edge.returns) for edge in left)
-            return [len(edge.returns) / total if edge in left else 0.0 for edge in edges]
+        counts = self.counts()
+        if self.config.root == "puct" and any(counts.values()):
+            return [counts.get(edge.action, 0) / sum(counts.values()) for edge in edges]
         largest = max(self.improved_logit(edge) for edge in left)
         weights = [math.exp(self.improved_logit(edge) - largest) if edge in left else 0.0 for edge in edges]
         return [weight / sum(weights) for weight in weights]
@@ -318,7 +351,7 @@ class Twin:
         if self.root.outcome is not None:
             return self.proven_edge()
         left = [index for index, edge in enumerate(self.root.edges) if not is_lost(self.root, edge)]
-        visits = [len(edge.returns) for edge in self.root.edges]
+        visits = [self.counts().get(edge.action, 0) for edge in self.root.edges]
         if self.config.root == "puct" and self.noisy and self.config.temperature > 0 and max(visits[i] for i in left):
             drawn = [index for index in left if visits[index]]
             weights = {index: math.log(visits[index]) / self.config.temperature for index in drawn}

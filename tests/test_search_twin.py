@@ -30,6 +30,7 @@ CONFIGS = {
     "gumbel": GUMBEL,
     "gumbel of few": SearchConfig(max_considered=3, c_visit=20.0, c_scale=0.5),
     "puct": PUCT,
+    "puct, growing": SearchConfig(root="puct", c_puct=0.6, c_puct_log=2.0, c_puct_base=10.0),
     "puct, greedy": SearchConfig(root="puct", c_puct=0.4, fpu_reduction=0.5, root_fpu_reduction=0.0),
 }
 
@@ -145,12 +146,41 @@ def test_the_cache_saves_evaluations() -> None:
 @pytest.mark.parametrize("temperature", [0.0, 1.0, 3.0])
 @pytest.mark.parametrize("root", ["gumbel", "puct"])
 def test_noise(root: str, temperature: float) -> None:
-    config = SearchConfig(root=root, temperature=temperature)  # type: ignore[arg-type]
+    compare_noisy(SearchConfig(root=root, temperature=temperature), 25)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("budget", [2, 25, 90])
+@pytest.mark.parametrize("forced_playouts", [0.5, 2.0, 30.0])
+def test_forced_playouts(forced_playouts: float, budget: int) -> None:
+    compare_noisy(SearchConfig(root="puct", forced_playouts=forced_playouts), budget)
+
+
+def compare_noisy(config: SearchConfig, budget: int) -> None:
+    """Search 30 positions as self-play does, and each of them alone by the twin."""
     states = rows_of(RANDOM_GAME, [state for state, _ in starts(RANDOM_GAME, 30)])
-    result = NoisySearch(RANDOM_GAME, config, 30, 40, seed=11).run(HashedEvaluator(RANDOM_GAME, 30), states, 25)
+    result = NoisySearch(RANDOM_GAME, config, 30, 100, seed=11).run(HashedEvaluator(RANDOM_GAME, 30), states, budget)
     evaluate = evaluation_of(RANDOM_GAME)
     for row in range(30):
-        agree(Twin(RANDOM_GAME, config, evaluate, states[row], key=11 + row, noisy=True).run(25), result, row)
+        agree(Twin(RANDOM_GAME, config, evaluate, states[row], key=11 + row, noisy=True).run(budget), result, row)
+
+
+def test_forced_playouts_visit_more_and_teach_less_of_it() -> None:
+    """What is visited because it must be is not what the policy learns."""
+    states = rows_of(CONNECT_FOUR, [CONNECT_FOUR.new_state()] * 20)
+    found = {
+        forced: NoisySearch(CONNECT_FOUR, SearchConfig(root="puct", forced_playouts=forced), 20, 200).run(
+            HashedEvaluator(CONNECT_FOUR, 20), states, 200
+        )
+        for forced in (0.0, 8.0)
+    }
+    plain, forced = found[0.0], found[8.0]
+    np.testing.assert_allclose(plain.policy, plain.visit_counts / 199, atol=1e-6)
+    least = np.sqrt(8.0 * forced.priors * 198)
+    visited = forced.visit_counts > 0
+    assert (forced.visit_counts[visited] >= np.floor(least[visited])).all()
+    shares = forced.visit_counts / 199
+    assert (forced.policy.max(axis=1) >= shares.max(axis=1) - 1e-6).all()
+    assert forced.policy.max(axis=1).mean() > shares.max(axis=1).mean() + 0.02
 
 
 def test_dirichlet_noise_changes_priors_and_keeps_their_sum() -> None:

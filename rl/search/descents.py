@@ -55,7 +55,7 @@ def select(game: Game, tree: Tree, control: Control, settings: Settings, n: int)
     """The slot of node n that a descent takes."""
     if n == ROOT:
         return select_root(game, tree, control, settings)
-    return select_puct(game, tree[n], control, settings.c_puct, settings.fpu_reduction)
+    return select_puct(game, tree[n], control, settings, settings.fpu_reduction)
 
 
 @inlined

@@ -26,6 +26,8 @@ class Settings(NamedTuple):
 
     gumbel: bool
     c_puct: float
+    c_puct_log: float
+    c_puct_base: float
     fpu_reduction: float
     root_fpu_reduction: float
     virtual_loss: float
@@ -34,6 +36,7 @@ class Settings(NamedTuple):
     max_considered: int
     dirichlet_concentration: float
     dirichlet_fraction: float
+    forced_playouts: float
     temperature: float
 
 
@@ -72,7 +75,17 @@ def rank(score: float) -> int:
 
 
 @inlined
-def select_puct(game: Game, node: Node, control: Control, c_puct: float, fpu_reduction: float) -> int:
+def exploration_of(node: Node, settings: Settings) -> float:
+    """c_puct * sqrt(N) of a node, where c_puct may grow with the logarithm of N (Silver et al. 2018, methods)."""
+    visits = int(node["node_visits"])
+    c_puct = settings.c_puct
+    if settings.c_puct_log > 0.0:
+        c_puct += settings.c_puct_log * math.log((visits + settings.c_puct_base) / settings.c_puct_base)
+    return c_puct * math.sqrt(visits)
+
+
+@inlined
+def select_puct(game: Game, node: Node, control: Control, settings: Settings, fpu_reduction: float) -> int:
     """The slot that maximises Q + c_puct * P * sqrt(N) / (1 + n): PUCT of AlphaZero (Silver et al. 2018, methods).
 
     Unvisited slots take the node's value less `fpu_reduction` * sqrt(visited prior mass) as Q (first play urgency as in
@@ -81,7 +94,7 @@ def select_puct(game: Game, node: Node, control: Control, c_puct: float, fpu_red
     """
     visit_counts, value_sums, priors, lost = node["visit_counts"], node["value_sums"], node["priors"], node["lost"]
     scale, offset = value_scale(game, control)
-    exploration = c_puct * math.sqrt(node["node_visits"])
+    exploration = exploration_of(node, settings)
     total = float(node["raw_value"])
     visited_mass = 0.0
     best, best_rank = -1, LOWEST_RANK

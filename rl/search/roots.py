@@ -13,7 +13,16 @@ import numpy.typing as npt
 
 from games.base import FloatArray, Game
 from games.compiled import inlined, njit
-from rl.search.kernels import LOWEST_RANK, Settings, node_value, proven_value, rank, select_puct, value_scale
+from rl.search.kernels import (
+    LOWEST_RANK,
+    Settings,
+    exploration_of,
+    node_value,
+    proven_value,
+    rank,
+    select_puct,
+    value_scale,
+)
 from rl.search.random import dirichlet, gumbel, random_bits
 from rl.search.tree import PROVEN_DRAW, ROOT, Control, Tree
 
@@ -100,16 +109,6 @@ def most_visits(tree: Tree) -> int:
 
 
 @inlined
-def most_open_visits(tree: Tree) -> int:
-    """The largest visit count among the root's slots that are not proven lost."""
-    most = 0
-    for slot in range(tree[ROOT]["num_slots"]):
-        if tree[ROOT]["lost"][slot] == 0:
-            most = max(most, int(tree[ROOT]["visit_counts"][slot]))
-    return most
-
-
-@inlined
 def improved_logit(
     game: Game, tree: Tree, control: Control, settings: Settings, slot: int, most: int, mixed: float
 ) -> float:
@@ -154,17 +153,90 @@ def select_root(game: Game, tree: Tree, control: Control, settings: Settings) ->
         table = control["considered_visits"]
         simulation = min(int(control["started"]) - 1, table.size - 1)
         return select_gumbel(game, tree, control, settings, int(table[simulation]))
-    return select_puct(game, tree[ROOT], control, settings.c_puct, settings.root_fpu_reduction)
+    if forces(control, settings):
+        slot = forced_slot(tree, settings)
+        if slot >= 0:
+            return slot
+    return select_puct(game, tree[ROOT], control, settings, settings.root_fpu_reduction)
+
+
+@inlined
+def forces(control: Control, settings: Settings) -> bool:
+    """Whether the root's actions have to be visited a little: in a PUCT search that explores."""
+    return bool(control["noisy"]) and settings.forced_playouts > 0.0 and not settings.gumbel
+
+
+@inlined
+def forced_visits(tree: Tree, settings: Settings, slot: int) -> float:
+    """The least visits of a root action that has any (Wu 2019, arXiv 1902.10565, section 3.2, with its k)."""
+    simulations = int(tree[ROOT]["node_visits"]) - 1
+    return math.sqrt(settings.forced_playouts * float(tree[ROOT]["priors"][slot]) * simulations)
+
+
+@inlined
+def forced_slot(tree: Tree, settings: Settings) -> int:
+    """The first slot that has been visited, but not as often as it must be; -1 when there is none."""
+    root = tree[ROOT]
+    for slot in range(root["num_slots"]):
+        visits = int(root["visit_counts"][slot])
+        if visits > 0 and root["lost"][slot] == 0 and visits < forced_visits(tree, settings, slot):
+            return slot
+    return -1
+
+
+@inlined
+def root_score(game: Game, tree: Tree, control: Control, settings: Settings, slot: int, visits: int) -> float:
+    """The PUCT score that a visited root slot would have after `visits` visits, its value as it is."""
+    root = tree[ROOT]
+    scale, offset = value_scale(game, control)
+    value = scale * float(root["value_sums"][slot]) / int(root["visit_counts"][slot]) - offset
+    return value + exploration_of(root, settings) * float(root["priors"][slot]) / (1 + visits)
+
+
+@inlined
+def unforced_visits(
+    game: Game, tree: Tree, control: Control, settings: Settings, slot: int, leader: int, leading_score: float
+) -> int:
+    """A root slot's visits without those that only `forced_visits` made: policy target pruning (Wu 2019, section 3.2).
+
+    As many of those are taken away as leave its score below `leading_score`, that of the most visited slot `leader`;
+    what then has a single one has none.
+    """
+    visits = int(tree[ROOT]["visit_counts"][slot])
+    if slot == leader or visits == 0:
+        return visits
+    least = max(0, visits - int(forced_visits(tree, settings, slot)))
+    while visits > least and root_score(game, tree, control, settings, slot, visits - 1) < leading_score:
+        visits -= 1
+    return visits if visits > 1 else 0
+
+
+@njit
+def count_root_visits(
+    game: Game, tree: Tree, control: Control, settings: Settings, counts: npt.NDArray[np.int64]
+) -> None:
+    """Write what a search's visits say of each root slot into `counts` [A]: 0 for the lost ones, and without those that
+    were forced."""
+    root, leader = tree[ROOT], -1
+    for slot in range(root["num_slots"]):
+        counts[slot] = 0 if root["lost"][slot] != 0 else int(root["visit_counts"][slot])
+        if leader < 0 or counts[slot] > counts[leader]:
+            leader = slot
+    if not forces(control, settings) or counts[leader] == 0:
+        return
+    leading_score = root_score(game, tree, control, settings, leader, int(counts[leader]))
+    for slot in range(root["num_slots"]):
+        if counts[slot] > 0:
+            counts[slot] = unforced_visits(game, tree, control, settings, slot, leader, leading_score)
 
 
 @njit
 def root_policy(game: Game, tree: Tree, control: Control, settings: Settings, out: FloatArray) -> None:
     """Write the policy that the search teaches into `out` [A], summing to 1 over the slots in use.
 
-    Gumbel: softmax of the improved logits (section 4, equation 11). PUCT: the visit counts, and the same where every
-    slot that was visited is lost. Proofs overrule both: all
-    weight on the shortest proven win, none on losing slots while another one is left, and in a lost position on the
-    longest defence.
+    Gumbel: softmax of the improved logits (section 4, equation 11). PUCT: the visit counts but for forced ones, and the
+    same as Gumbel where every slot that was visited is lost. Proofs overrule both: all weight on the shortest proven
+    win, none on losing slots while another one is left, and in a lost position on the longest defence.
     """
     num_slots = int(tree[ROOT]["num_slots"])
     out[:] = 0.0
@@ -172,7 +244,9 @@ def root_policy(game: Game, tree: Tree, control: Control, settings: Settings, ou
         out[best_proven_slot(tree, ROOT)] = 1.0
         return
     most, mixed = most_visits(tree), mixed_value(tree)
-    by_logits = settings.gumbel or most_open_visits(tree) == 0
+    counts = np.empty(num_slots, np.int64)
+    count_root_visits(game, tree, control, settings, counts)
+    by_logits = settings.gumbel or counts.max() == 0
     largest = -math.inf
     for slot in range(num_slots):
         if tree[ROOT]["lost"][slot] != 0:
@@ -180,7 +254,7 @@ def root_policy(game: Game, tree: Tree, control: Control, settings: Settings, ou
         elif by_logits:
             out[slot] = improved_logit(game, tree, control, settings, slot, most, mixed)
         else:
-            out[slot] = math.log(tree[ROOT]["visit_counts"][slot]) if tree[ROOT]["visit_counts"][slot] > 0 else -np.inf
+            out[slot] = math.log(counts[slot]) if counts[slot] > 0 else -np.inf
         largest = max(largest, float(out[slot]))
     total = 0.0
     for slot in range(num_slots):
@@ -229,8 +303,9 @@ def proof_rank(tree: Tree, n: int, child: int) -> float:
 
 @njit
 def best_slot(game: Game, tree: Tree, control: Control, settings: Settings) -> int:
-    """The slot to play: a proven result as above; else the most visited of those not lost, ties by the improved logit
-    plus the root's Gumbel variates (section 3: with noise this samples from the improved policy).
+    """The slot to play: a proven result as above; else the most visited of those not lost, where forced visits do not
+    count. Ties go by the improved logit plus the root's Gumbel variates (section 3: with noise this samples from the
+    improved policy).
 
     A noisy PUCT search with a temperature draws instead, with weights visits ** (1 / temperature): the largest of
     logarithms of weights plus Gumbel variates is such a draw.
@@ -238,12 +313,14 @@ def best_slot(game: Game, tree: Tree, control: Control, settings: Settings) -> i
     if tree[ROOT]["proof"] != 0:
         return best_proven_slot(tree, ROOT)
     most, mixed = most_visits(tree), mixed_value(tree)
-    drawn = control["noisy"] and not settings.gumbel and settings.temperature > 0.0 and most_open_visits(tree) > 0
+    counts = np.empty(int(tree[ROOT]["num_slots"]), np.int64)
+    count_root_visits(game, tree, control, settings, counts)
+    drawn = control["noisy"] and not settings.gumbel and settings.temperature > 0.0 and counts.max() > 0
     best, best_visits, best_score = -1, -1, -math.inf
     for slot in range(tree[ROOT]["num_slots"]):
         if tree[ROOT]["lost"][slot] != 0:
             continue
-        visits = int(tree[ROOT]["visit_counts"][slot])
+        visits = int(counts[slot])
         score = improved_logit(game, tree, control, settings, slot, most, mixed) + control["gumbels"][slot]
         if drawn:
             score = control["gumbels"][slot] + math.log(visits) / settings.temperature if visits > 0 else -math.inf

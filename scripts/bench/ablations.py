@@ -47,6 +47,10 @@ TECHNIQUES = {
     "puct": Technique(
         ("--selfplay.search.root", "puct"), "PUCT with Dirichlet noise, not Gumbel (Danihelka et al. 2022)"
     ),
+    "forced_playouts": Technique(
+        ("--selfplay.search.root", "puct", "--selfplay.search.forced-playouts", "2"),
+        "PUCT with forced playouts, pruned from the targets (Wu 2019, section 3.2): to be compared with puct",
+    ),
     "policy_openings": Technique(
         ("--selfplay.opening-policy-share", "0.5"), "half of the opening plies from the policy (KataGo)"
     ),
