@@ -275,3 +275,56 @@ def test_games_are_stepped_through_in_the_browser(runs: dict[str, Path], tmp_pat
     found = data_of(page)["games"]
     expected = [len(found[0]["moves"]), 0, 2, "#connect_four-1,#connect_four-2", 1, len(found[1]["moves"])]
     assert f"<title>told {' '.join(map(str, expected))}</title>" in shown_page(tried.as_uri(), tmp_path)
+
+
+# --- one chart as a picture -----------------------------------------------------------------------------------------
+
+
+def picture_of(tmp_path: Path, *arguments: str) -> str:
+    into = tmp_path / "pictures" / "chart.svg"
+    assert main(["report", *arguments, "--into", str(into)]) == 0
+    return into.read_text(encoding="utf-8")
+
+
+def test_a_chart_holds_the_curves_of_all_runs(runs: dict[str, Path], tmp_path: Path) -> None:
+    both = [str(runs["tic_tac_toe"]), "--beside", str(runs["breakthrough"])]
+    picture = picture_of(tmp_path, *both, "--chart", "Loss", "--x", "games")
+    for name in ("tic_tac_toe", "breakthrough"):
+        assert f"{name}: loss/total" in picture and f"{name}: holdout/loss/total" in picture
+    assert "games of self-play" in picture and "connect_four" not in picture
+    assert picture == picture_of(tmp_path, *both, "--chart", "Loss", "--x", "games"), "the same bytes each time"
+
+
+def without_truth(run_dir: Path, copy: Path) -> Path:
+    """A copy of a run that was measured on no solved positions."""
+    shutil.copytree(run_dir, copy)
+    lines = [json.loads(line) for line in (run_dir / FILE_NAME).read_text().splitlines()]
+    kept = [{name: value for name, value in line.items() if not name.startswith("truth/")} for line in lines]
+    (copy / FILE_NAME).write_text("".join(f"{json.dumps(line)}\n" for line in kept))
+    return copy
+
+
+def test_a_run_without_the_curve_is_left_out(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unmeasured = str(without_truth(runs["breakthrough"], tmp_path / "unmeasured"))
+    picture = picture_of(tmp_path, str(runs["connect_four"]), "--beside", unmeasured, "--chart", "Truth")
+    assert "connect_four: truth/policy_accuracy" in picture and "unmeasured" not in picture
+    capsys.readouterr()
+    assert main(["report", unmeasured, "--chart", "Truth"]) == 2
+    assert capsys.readouterr().err == "keima: no run has anything to show as 'Truth' yet\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--chart", "Beauty"], "there is no chart 'Beauty': there are Loss, "),
+        (["--beside", "elsewhere"], "--beside goes with --chart"),
+    ],
+)
+def test_charts_that_there_are_not(
+    runs: dict[str, Path], options: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(runs["breakthrough"]), *options]) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
