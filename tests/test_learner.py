@@ -109,8 +109,7 @@ def test_gradient_is_clipped_to_its_norm() -> None:
 
 def test_norms_and_biases_do_not_decay() -> None:
     learner = make_learner(weight_decay=0.5)
-    decayed = {id(p) for group in learner._optimizer.param_groups if group["weight_decay"] for p in group["params"]}
-    names = {name for name, parameter in learner._network.named_parameters() if id(parameter) in decayed}
+    names = learner._optimizers.decayed()
     everything = {name for name, _ in learner._network.named_parameters()}
     assert names and not any(name.endswith("bias") or "norm" in name for name in names)
     assert all(name.endswith("bias") or "norm" in name for name in everything - names)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from games.base import Game
 from rl.errors import UserError
 from rl.learning.losses import Inputs, Losses, LossWeights, TrainingBatch, losses_of, measurements, value_targets
+from rl.learning.optimizers import Optimizers
 from rl.network.allocator import keep_freed_memory
 from rl.network.folded import inference_dtype
 from rl.network.model import CategoricalHead, Network, NetworkConfig, NetworkShape
@@ -50,6 +51,10 @@ class LearnerConfig:
     """Positions a step."""
     learning_rate: float = 2e-3
     """Peak learning rate of AdamW (Loshchilov and Hutter, 1711.05101), reached after the warm-up."""
+    optimizer: Literal["muon", "adamw"] = "muon"
+    """What moves the weights between features: Muon (Jordan et al. 2024), or AdamW, which moves all others anyway."""
+    muon_learning_rate: float = 1e-2
+    """Peak learning rate of Muon."""
     warmup_steps: int = 200
     """Steps over which the learning rate rises linearly from 0."""
     weight_decay: float = 0.01
@@ -80,7 +85,7 @@ class LearnerConfig:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UserError(f"learner batch size must be at least 1, not {self.batch_size}")
-        for name in ("learning_rate", "gradient_clip"):
+        for name in ("learning_rate", "muon_learning_rate", "gradient_clip"):
             if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
                 raise UserError(f"learner {name.replace('_', ' ')} must be positive, not {getattr(self, name)}")
         for name in _NOT_NEGATIVE:
@@ -127,7 +132,7 @@ class Learner:
         """Steps that changed nothing, their loss or gradient not being finite."""
         self.rollbacks = 0
         self.learning_rate = 0.0
-        """Of the last step."""
+        """AdamW's, of the last step."""
         self._progress = 0.0
         self._ema_updates = 0
         self._bad_steps = 0  # in a row
@@ -146,7 +151,14 @@ class Learner:
         self._network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema_network: Network = copy.deepcopy(self._network).eval().requires_grad_(False)
         """What plays, in evaluation mode."""
-        self._optimizer = torch.optim.AdamW(_parameter_groups(self._network, config.weight_decay), fused=True)
+        self._optimizers = Optimizers(
+            self._network,
+            self._network.hidden_weights() if config.optimizer == "muon" else [],
+            learning_rate=config.learning_rate,
+            muon_learning_rate=config.muon_learning_rate,
+            weight_decay=config.weight_decay,
+            dtype=torch.bfloat16 if self._autocast else torch.float32,
+        )
         self._snapshot = self._take_snapshot()
 
     # --- training ---------------------------------------------------------------------------------------------------
@@ -162,11 +174,11 @@ class Learner:
         """
         torch.set_num_threads(self._num_threads)
         self.steps += 1
-        self.learning_rate = self._scheduled_rate()
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.learning_rate
+        share = self._schedule()
+        self.learning_rate = self.config.learning_rate * share
+        self._optimizers.set_schedule(share)
         buffers = [buffer.clone() for buffer in self._network.buffers()]
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizers.forget_gradients()
         losses = self._losses(self._network.train(), self._inputs(batch))
         losses.total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._network.parameters(), self.config.gradient_clip)
@@ -176,7 +188,7 @@ class Learner:
             if self.steps % SNAPSHOT_INTERVAL == 0:  # of weights that have just proved to be good
                 self._snapshot = self._take_snapshot()
             self._bad_steps = self._rollbacks_in_a_row = 0
-            self._optimizer.step()
+            self._optimizers.step()
             self._update_ema()
         else:
             self._skip(buffers)
@@ -235,10 +247,11 @@ class Learner:
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
-    def _scheduled_rate(self) -> float:
-        """Linear warm-up over steps, times half a cosine (Loshchilov and Hutter, 1608.03983) over progress."""
+    def _schedule(self) -> float:
+        """The share of the peak learning rates that this step has: linear warm-up over steps, times half a cosine
+        (Loshchilov and Hutter, 1608.03983) over progress."""
         warmup = min(1.0, self.steps / self.config.warmup_steps) if self.config.warmup_steps else 1.0
-        return self.config.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * self._progress))
+        return warmup * 0.5 * (1 + math.cos(math.pi * self._progress))
 
     def _inputs(self, batch: TrainingBatch) -> Inputs:
         def moved(array: np.ndarray[Any, Any]) -> Tensor:
@@ -327,12 +340,12 @@ class Learner:
         self._ema_updates = self._snapshot.ema_updates
 
     def _live_tensors(self) -> dict[str, dict[str, Tensor]]:
-        """All tensors of the state by kind and name, not copied. Optimizer entries are absent before the first step."""
-        optimizer = {}
-        for name, parameter in self._network.named_parameters():
-            for key, tensor in self._optimizer.state[parameter].items():
-                optimizer[f"{key}.{name}"] = tensor
-        return {"model": self._network.state_dict(), "ema": self.ema_network.state_dict(), "optimizer": optimizer}
+        """All tensors of the state by kind and name, not copied."""
+        return {
+            "model": self._network.state_dict(),
+            "ema": self.ema_network.state_dict(),
+            "optimizer": self._optimizers.tensors(),
+        }
 
     def _take_snapshot(self) -> _Snapshot:
         tensors = {
@@ -346,36 +359,16 @@ class Learner:
             for kind, network in (("model", self._network), ("ema", self.ema_network)):
                 for name, tensor in network.state_dict().items():
                     tensor.copy_(tensors[kind][name])
-        self._optimizer.state.clear()
-        parameters = dict(self._network.named_parameters())
-        for entry, tensor in tensors["optimizer"].items():
-            key, name = entry.split(".", 1)
-            parameter = parameters[name]
-            # As its parameter is laid out in memory, which the fused step asks for; the step count is a scalar.
-            own = torch.empty_like(parameter, requires_grad=False) if tensor.dim() else torch.empty_like(tensor)
-            self._optimizer.state[parameter][key] = own.copy_(tensor)
+        self._optimizers.restore(tensors["optimizer"])
 
     def _check(self, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
-        shapes = {name: parameter.shape for name, parameter in self._network.named_parameters()}
         if set(tensors) != {"model", "ema", "optimizer"}:
             raise UserError(f"the checkpoint holds {sorted(tensors)}, not model, ema and optimizer")
         for kind, network in (("model", self._network), ("ema", self.ema_network)):
             own = {name: tensor.shape for name, tensor in network.state_dict().items()}
             if {name: tensor.shape for name, tensor in tensors[kind].items()} != own:
                 raise UserError(f"the checkpoint's {kind} weights are of another network: names or shapes differ")
-        for entry, tensor in tensors["optimizer"].items():
-            name = entry.split(".", 1)[-1]
-            if name not in shapes or (tensor.dim() and tensor.shape != shapes[name]):
-                raise UserError(f"the checkpoint's optimizer state is of another network: {entry} does not fit")
-
-
-def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weights of convolutions and linear layers decay; norms and biases, which have one axis, do not."""
-    parameters = list(network.parameters())
-    return [
-        {"params": [parameter for parameter in parameters if parameter.dim() > 1], "weight_decay": weight_decay},
-        {"params": [parameter for parameter in parameters if parameter.dim() <= 1], "weight_decay": 0.0},
-    ]
+        self._optimizers.check(tensors["optimizer"])
 
 
 def _exported(tensor: Tensor) -> Tensor:

@@ -325,6 +325,11 @@ class Network(nn.Module):
             score = ScorePrediction(owned[:, :, :, 0], self.lead(hidden)[:, 0])
         return NetworkOutput(policy_logits, self.outcomes(hidden), score, auxiliary)
 
+    def hidden_weights(self) -> list[Tensor]:
+        """The weights that map features to features: of all convolutions but the first, which reads planes."""
+        convolutions = [module for module in self.modules() if isinstance(module, nn.Conv2d)]
+        return [layer.weight for layer in convolutions if layer is not self.stem.convolution]
+
 
 class CategoricalHead:
     """Actions that are numbers: the policy is a softmax over the legal ones.
