@@ -42,6 +42,7 @@ TECHNIQUES = {
     "no_partition_loss": Technique(
         ("--learner.partition-loss-weight", "0"), "no z-loss (Chowdhery et al. 2022, section 5)"
     ),
+    "adamw": Technique(("--learner.optimizer", "adamw"), "AdamW moves all weights, Muon none (Jordan et al. 2024)"),
     "no_ema": Technique(("--learner.ema-decay", "0"), "the newest weights play, not their moving average"),
     "no_pooling": Technique(("--network.pooling-interval", "1000"), "no pooling in the blocks (Wu 2019, section 3.3)"),
     "puct": Technique(
