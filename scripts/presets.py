@@ -60,6 +60,10 @@ _MEDIUM: dict[Budget, TrainConfig] = {
 }
 
 
+_LAPTOP_MINUTES = {"othello": 120.0, "hex": 90.0, "gomoku": 90.0}
+"""By family: how long a large game is trained for on a laptop. The others have four hours."""
+
+
 def _large(game: Game, budget: Budget) -> TrainConfig:
     if budget == "quick":
         return TrainConfig(limits=LimitsConfig(minutes=480.0))
@@ -70,7 +74,7 @@ def _large(game: Game, budget: Budget) -> TrainConfig:
         network=NetworkConfig(score_heads=game.is_scored),
         selfplay=selfplay,
         evaluation=EvaluationConfig(seconds=900.0, rollouts=(1000,)),
-        limits=LimitsConfig(minutes=240.0),
+        limits=LimitsConfig(minutes=_LAPTOP_MINUTES.get(game.family, 240.0)),
     )
     if budget == "laptop":
         return laptop

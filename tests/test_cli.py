@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+import games
 from rl.errors import UserError
 from scripts import cli, train
+from scripts.presets import preset
 
 COMMAND = (sys.executable, "-m", "scripts.cli")
 ROOT = Path(__file__).resolve().parent.parent
@@ -135,5 +137,7 @@ def test_the_defaults_of_training_follow_the_game_and_the_preset() -> None:
     assert train.defaults(["tic_tac_toe"]).network.blocks == 2
     gpu = train.defaults(["connect_four", "--preset=gpu"])
     assert gpu.network.channels > laptop.network.channels and gpu.learner.batch_size > laptop.learner.batch_size
+    minutes = [preset(games.make(name), "laptop").limits.minutes for name in ("go9", "othello", "hex9")]
+    assert minutes == [240.0, 120.0, 90.0]
     scored, unscored = (train.defaults([name, "--preset=laptop"]).network.score_heads for name in ("go9", "hex9"))
     assert scored and not unscored
