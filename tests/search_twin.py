@@ -248,9 +248,8 @@ class Twin:
         return max((edge for edge in node.edges if not is_lost(node, edge)), key=score)
 
     def exploration(self, node: Node) -> float:
-        """c_puct * sqrt(N), c_puct itself growing with N."""
-        growth = math.log((node.visits + self.config.c_puct_base) / self.config.c_puct_base)
-        return (self.config.c_puct + self.config.c_puct_log * growth) * math.sqrt(node.visits)
+        """c_puct * sqrt(N)."""
+        return self.config.c_puct * math.sqrt(node.visits)
 
     def forced(self, edge: Edge) -> float:
         """How often a root action that was visited has to be visited."""

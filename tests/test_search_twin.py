@@ -30,7 +30,6 @@ CONFIGS = {
     "gumbel": GUMBEL,
     "gumbel of few": SearchConfig(max_considered=3, c_visit=20.0, c_scale=0.5),
     "puct": PUCT,
-    "puct, growing": SearchConfig(root="puct", c_puct=0.6, c_puct_log=2.0, c_puct_base=10.0),
     "puct, greedy": SearchConfig(root="puct", c_puct=0.4, fpu_reduction=0.5, root_fpu_reduction=0.0),
 }
 

@@ -28,11 +28,6 @@ class SearchConfig:
     """Root policy: gumbel (sequential halving; strong with few simulations) or puct (for play with tree reuse)."""
     c_puct: float = 1.25
     """Exploration constant of PUCT (AlphaZero's c_init)."""
-    c_puct_log: float = 0.0
-    """How fast c_puct grows with a node's visits N: by this times log((N + c_puct_base) / c_puct_base) (AlphaZero: 1
-    with a base of 19652, KataGo: 0.45 with 500). 0: not at all."""
-    c_puct_base: float = 500.0
-    """So many visits on, the growth begins to be felt."""
     fpu_reduction: float = 0.2
     """What an unvisited action's value is below its parent's, times sqrt(visited prior mass) (KataGo: 0.2)."""
     root_fpu_reduction: float = 0.1
@@ -58,13 +53,11 @@ class SearchConfig:
     def __post_init__(self) -> None:
         if self.root not in ("gumbel", "puct"):
             raise UserError(f"root {self.root!r} is neither gumbel nor puct")
-        if not min(self.virtual_loss, self.dirichlet_concentration, self.c_puct_base) > 0:
-            raise UserError("virtual_loss, dirichlet_concentration and c_puct_base are above 0")
-        if self.max_considered < 1:
-            raise UserError("max_considered is at least 1")
+        if not (self.virtual_loss > 0 and self.dirichlet_concentration > 0 and self.max_considered >= 1):
+            raise UserError("virtual_loss and dirichlet_concentration are above 0, max_considered is at least 1")
         if not 0 <= self.dirichlet_fraction <= 1:
             raise UserError("dirichlet_fraction is from 0 to 1")
-        at_least_0 = ("c_puct", "c_puct_log", "fpu_reduction", "root_fpu_reduction", "c_visit", "c_scale")
+        at_least_0 = ("c_puct", "fpu_reduction", "root_fpu_reduction", "c_visit", "c_scale")
         for name in (*at_least_0, "forced_playouts", "temperature"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"{name} is at least 0")
@@ -74,8 +67,6 @@ class SearchConfig:
         return Settings(
             gumbel=self.root == "gumbel",
             c_puct=self.c_puct,
-            c_puct_log=self.c_puct_log,
-            c_puct_base=self.c_puct_base,
             fpu_reduction=self.fpu_reduction,
             root_fpu_reduction=self.root_fpu_reduction,
             virtual_loss=self.virtual_loss,

@@ -26,8 +26,6 @@ class Settings(NamedTuple):
 
     gumbel: bool
     c_puct: float
-    c_puct_log: float
-    c_puct_base: float
     fpu_reduction: float
     root_fpu_reduction: float
     virtual_loss: float
@@ -76,12 +74,8 @@ def rank(score: float) -> int:
 
 @inlined
 def exploration_of(node: Node, settings: Settings) -> float:
-    """c_puct * sqrt(N) of a node, where c_puct may grow with the logarithm of N (Silver et al. 2018, methods)."""
-    visits = int(node["node_visits"])
-    c_puct = settings.c_puct
-    if settings.c_puct_log > 0.0:
-        c_puct += settings.c_puct_log * math.log((visits + settings.c_puct_base) / settings.c_puct_base)
-    return c_puct * math.sqrt(visits)
+    """c_puct * sqrt(N) of a node."""
+    return settings.c_puct * math.sqrt(node["node_visits"])
 
 
 @inlined
