@@ -74,7 +74,7 @@ def test_windows_follow_each_step(display: str) -> None:
 
 
 def test_modes_that_there_are_not_are_refused() -> None:
-    with pytest.raises(ValueError, match="the modes are human and rgb_array"):
+    with pytest.raises(ValueError, match="the modes are human, rgb_array"):
         planar_reach.PlanarReachEnv(render_mode="ansi")
     with pytest.raises(ValueError, match="there is only rgb_array"):
         planar_reach.PlanarReachVectorEnv(render_mode="human")
