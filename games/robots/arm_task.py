@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import ClassVar
 
 import mujoco
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray
-from games.compiled import inlined, njit
+from games.compiled import njit
 from games.robots.chain import NUM_JOINTS, Chain, Vector, bring_tip, chain_of, place, velocity_of_tip
 from games.robots.scalars import clip
 from games.robots.simulation import Fields, Layout, SimulatedTask, load_model
@@ -23,7 +22,6 @@ LEASH = 0.08  # m along an axis that the commanded tip may be away from the real
 WORKSPACE = (-0.22, -0.25, 0.02), (0.22, 0.25, 0.45)  # m: where the tip can be told to go
 TOLERANCE = 0.05  # m
 GOAL_RANGE = 0.15  # m that goals and boxes lie from the middle, along each axis
-BOX = 0.025  # m, half of a box's side
 OPENING = 0.045  # m that a finger opens
 PLACE_LIMIT, SPEED_LIMIT, SPIN_LIMIT = 1.0, 5.0, 50.0  # m, m/s, rad/s: what is seen of more
 _REST = (0.0, 0.565, 0.0, 2.01, 0.0, 0.566, 0.0)  # rad
@@ -105,39 +103,6 @@ def observe_arm(chain: Chain, states: RowArray, qvel: int, num_fingers: int, obs
             seen[8 + finger] = state[qvel + NUM_JOINTS + finger] if moves else 0.0
 
 
-@njit
-def observe_box(states: RowArray, qpos: int, qvel: int, arm: FloatArray, observations: FloatArray) -> None:
-    """Write what Fetch's tasks with an object show into `observations` [n, 25]: of the arm, as `observe_arm` wrote it
-    into `arm` [n, 10], and of the box, a free joint with its columns from `qpos` and `qvel` on."""
-    for row in range(len(states)):
-        state, seen = states[row], observations[row]
-        for axis in range(3):
-            seen[axis] = arm[row, axis]
-            seen[3 + axis] = state[qpos + axis]
-            seen[6 + axis] = state[qpos + axis] - float(arm[row, axis])
-            seen[14 + axis] = state[qvel + axis] - float(arm[row, 5 + axis])
-            seen[20 + axis] = arm[row, 5 + axis]
-        for finger in range(2):
-            seen[9 + finger] = arm[row, 3 + finger]
-            seen[23 + finger] = arm[row, 8 + finger]
-        w, x, y, z = state[qpos + 3], state[qpos + 4], state[qpos + 5], state[qpos + 6]
-        seen[11], seen[12], seen[13] = euler_angles(w, x, y, z)
-        # MuJoCo has a free body's angular velocity along its own axes: v + 2 u x (u x v + w v) turns it.
-        a, b, c = state[qvel + 3], state[qvel + 4], state[qvel + 5]
-        p, q, r = y * c - z * b + w * a, z * a - x * c + w * b, x * b - y * a + w * c
-        seen[17] = a + 2.0 * (y * r - z * q)
-        seen[18] = b + 2.0 * (z * p - x * r)
-        seen[19] = c + 2.0 * (x * q - y * p)
-
-
-@inlined
-def euler_angles(w: float, x: float, y: float, z: float) -> tuple[float, float, float]:
-    """Roll, pitch and yaw (rad) of a unit quaternion: turned by them about the fixed axes x, then y, then z."""
-    roll = math.atan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y))
-    pitch = math.asin(clip(2.0 * (w * y - z * x), -1.0, 1.0))
-    return roll, pitch, math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
-
-
 class ArmTask(GoalTask, SimulatedTask):
     """A goal task of the arm: a point in space that the tip or the box has to be at.
 
@@ -149,7 +114,13 @@ class ArmTask(GoalTask, SimulatedTask):
     max_episode_steps = 50
     goal_low = (-PLACE_LIMIT,) * 3
     goal_high = (PLACE_LIMIT,) * 3
-    varied_fields: ClassVar = ("body_mass", "body_inertia", "dof_damping", "actuator_gainprm", "actuator_biasprm")
+    varied_fields: ClassVar[tuple[str, ...]] = (
+        "body_mass",
+        "body_inertia",
+        "dof_damping",
+        "actuator_gainprm",
+        "actuator_biasprm",
+    )
     without: ClassVar[tuple[str, ...]]
     """What the model of `models/arm.xml` has more than the task."""
     home: ClassVar[tuple[float, float, float]]
