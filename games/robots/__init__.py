@@ -31,6 +31,7 @@ _TASKS = {
     "arm_reach": _Entry("ArmReach", 50, has_goal=True),
     "arm_push": _Entry("ArmPush", 50, has_goal=True),
     "arm_pick_place": _Entry("ArmPickPlace", 50, has_goal=True),
+    "quadruped_walk": _Entry("QuadrupedWalk", 500),
     "air_hockey": _Entry("AirHockey", 500),
 }
 

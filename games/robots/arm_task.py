@@ -157,18 +157,8 @@ class ArmTask(GoalTask, SimulatedTask):
     def vary(self, fields: Fields, states: RowArray) -> None:
         values = {name: states[:, parameter.column] for name, parameter in self.parameters.items()}
         self.vary_mass(fields, "hand", values["hand_mass"])
-        motors = slice(0, NUM_JOINTS)
-        fields["dof_damping"][:, motors] = values["joint_damping"][:, None] * self.model.dof_damping[motors]
-        gain = values["servo_gain"][:, None, None]
-        for name in ("actuator_gainprm", "actuator_biasprm"):
-            fields[name][:, motors] = gain * getattr(self.model, name)[motors]
-
-    def vary_mass(self, fields: Fields, body: str, masses: npt.NDArray[np.float64]) -> None:
-        """Give a body `masses` [n] in kg, its shape and density's distribution being what they are."""
-        index = self.model.body(body).id
-        fields["body_mass"][:, index] = masses
-        share = masses / self.model.body_mass[index]
-        fields["body_inertia"][:, index] = share[:, None] * self.model.body_inertia[index]
+        joints = slice(0, NUM_JOINTS)
+        self.vary_motors(fields, joints, joints, values["servo_gain"], values["joint_damping"])
 
     def mark(self, data: mujoco.MjData, state: npt.NDArray[np.float64]) -> None:
         data.site("goal").xpos[:] = state[self._goal]

@@ -80,6 +80,7 @@ class Camera:
     def _take(self, data: mujoco.MjData, pixels: Any, depths: Any) -> None:
         every = mujoco.mjtCatBit.mjCAT_ALL.value
         mujoco.mjv_updateScene(self._model, data, self._options, None, self._eye, every, self._scene)
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX.value] = depths is None  # the sky is a box, and has no depth
         area = mujoco.MjrRect(0, 0, *PICTURE_SIZE)
         with self._context.as_current():
             mujoco.mjr_render(area, self._scene, self._target)

@@ -159,6 +159,27 @@ class SimulatedTask(SpatialTask):
         if num_warnings:
             warnings.warn(f"{self.name}: MuJoCo warned {num_warnings} times in a step", RuntimeWarning, stacklevel=2)
 
+    def vary_mass(self, fields: Fields, body: str, masses: npt.NDArray[np.float64]) -> None:
+        """Give a body `masses` [n] in kg, its shape and density's distribution being what they are."""
+        index = self.model.body(body).id
+        fields["body_mass"][:, index] = masses
+        share = masses / self.model.body_mass[index]
+        fields["body_inertia"][:, index] = share[:, None] * self.model.body_inertia[index]
+
+    def vary_motors(
+        self,
+        fields: Fields,
+        motors: slice,
+        joints: slice,
+        gains: npt.NDArray[np.float64],
+        dampings: npt.NDArray[np.float64],
+    ) -> None:
+        """Give motors, and the joints that they move, by their places among the model's motors and velocities, so many
+        times their gain and damping: `gains` [n], `dampings` [n]."""
+        fields["dof_damping"][:, joints] = dampings[:, None] * self.model.dof_damping[joints]
+        for name in ("actuator_gainprm", "actuator_biasprm"):
+            fields[name][:, motors] = gains[:, None, None] * getattr(self.model, name)[motors]
+
     def draw(self, canvas: Canvas, state: npt.NDArray[np.float64]) -> None:
         canvas.image(camera_of(self.model).pixels(self._data(state)))
 
