@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode
-from robot_environments import GOAL_IDS, IDS, TASKS, actions_of, make
+from robot_environments import GOAL_IDS, IDS, TASKS, actions_of, make, needs_pictures
 from stable_baselines3.common.env_checker import check_env as check_for_stable_baselines
 
 import games.robots
 from games.robots.environment import GoalEnv, TaskEnv
-from games.robots.task import GoalTask
+from games.robots.task import GoalTask, SpatialTask
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,7 +59,8 @@ def test_limits_and_rates_are_the_tasks_own(name: str) -> None:
     env = make(name)
     assert gymnasium.spec(name).max_episode_steps == env.task.max_episode_steps
     assert env.metadata["render_fps"] == env.task.control_rate
-    assert {"human", "rgb_array"} <= set(env.metadata["render_modes"])
+    depth = {"depth_array"} if isinstance(env.task, SpatialTask) else set()
+    assert set(env.metadata["render_modes"]) == {"human", "rgb_array"} | depth
     assert isinstance(env.task, GoalTask) == isinstance(env, GoalEnv)
     space = env.action_space
     assert isinstance(space, gymnasium.spaces.Box) and space.dtype == np.float32
@@ -71,6 +72,7 @@ def test_limits_and_rates_are_the_tasks_own(name: str) -> None:
 
 @pytest.mark.parametrize("name", IDS)
 def test_gymnasiums_own_check_passes(name: str) -> None:
+    needs_pictures(games.robots.ENVIRONMENTS[name].task)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "overflow encountered in scalar")  # hashes in plain Python
@@ -79,6 +81,7 @@ def test_gymnasiums_own_check_passes(name: str) -> None:
 
 @pytest.mark.parametrize("name", IDS)
 def test_stable_baselines_own_check_passes(name: str) -> None:
+    needs_pictures(games.robots.ENVIRONMENTS[name].task)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "overflow encountered in scalar")  # hashes in plain Python
@@ -199,6 +202,7 @@ def test_many_in_one_are_the_single_ones(name: str) -> None:
 
 @pytest.mark.parametrize("name", IDS)
 def test_vector_states_are_saved_and_drawn(name: str) -> None:
+    needs_pictures(games.robots.ENVIRONMENTS[name].task)
     envs = gymnasium.make_vec(name, 2, vectorization_mode="vector_entry_point", render_mode="rgb_array")
     envs.reset(seed=1)
     states = envs.get_state()
