@@ -218,6 +218,7 @@ def test_vector_states_are_saved_and_drawn(name: str) -> None:
 
 
 @pytest.mark.compiled_only
+@pytest.mark.filterwarnings("error:.*MuJoCo warned")
 @pytest.mark.parametrize("name", IDS)
 def test_100_000_random_steps_stay_within_the_bounds(name: str) -> None:
     """Half of them random, half held for whole episodes, which is what drives a robot to its limits."""

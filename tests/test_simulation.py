@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import mujoco
@@ -80,6 +81,28 @@ def test_what_varies_is_each_rows_own_and_goes_back(name: str) -> None:
         fresh.step(varied, actions)
     np.testing.assert_array_equal(nominal, expected)
     np.testing.assert_array_equal(varied, once)
+
+
+@pytest.mark.parametrize("name", SIMULATED)
+def test_a_row_that_varies_is_stepped_as_a_model_of_its_own(name: str) -> None:
+    """Whose constants MuJoCo has worked out anew; beside it, and before, stand nominal ones."""
+    task, keys = simulated(name), np.arange(3, dtype=np.uint64)
+    states = task.new_states(keys)
+    actions = actions_of(task, 3, seed=6)
+    task.step(states.copy(), actions)
+    ranges = {key: (parameter.low, parameter.high) for key, parameter in task.parameters.items()}
+    task.set_parameters(states[1:2], keys[1:2], ranges)
+    task.reset(states, keys)
+    model, data = copy.copy(task.model), data_of(task, states[1])
+    task.vary({field: getattr(model, field)[None] for field in task.varied_fields}, states[1:2])
+    mujoco.mj_setConst(model, mujoco.MjData(model))
+    controls = np.where(model.actuator_ctrllimited, model.actuator_ctrlrange.mean(axis=1), 0.3)
+    for _ in range(5):
+        task.simulate(states, np.tile(controls, (3, 1)))
+        data.ctrl[:] = controls
+        mujoco.mj_step(model, data, task.num_substeps)
+    np.testing.assert_array_equal(states[1, task.layout.qpos], data.qpos)
+    np.testing.assert_array_equal(states[1, task.layout.qvel], data.qvel)
 
 
 @pytest.mark.parametrize("name", SIMULATED)

@@ -72,35 +72,35 @@ class ArmReachEnv(GoalEnv):
 
     `Box(-1, 1, (3,), float32)`, 25 times a second.
 
-    | Num | Action                         | Min | Max | Stands for       |
-    |-----|--------------------------------|-----|-----|------------------|
-    | 0   | way of the tip along x         | -1  | 1   | -0.05 m to 0.05 m |
-    | 1   | way of the tip along y         | -1  | 1   | -0.05 m to 0.05 m |
-    | 2   | way of the tip along z         | -1  | 1   | -0.05 m to 0.05 m |
+    | Num | Action                 | Min | Max | Stands for        |
+    |-----|------------------------|-----|-----|-------------------|
+    | 0   | way of the tip along x | -1  | 1   | -0.05 m to 0.05 m |
+    | 1   | way of the tip along y | -1  | 1   | -0.05 m to 0.05 m |
+    | 2   | way of the tip along z | -1  | 1   | -0.05 m to 0.05 m |
 
     ## Observation Space
 
     A dictionary: `observation` (10), `achieved_goal` (3), `desired_goal` (3), all float32, in the order of
     Gymnasium-Robotics' FetchReach. What lies beyond a bound is seen as the bound.
 
-    | Num | Observation                    | Min  | Max   | Unit  |
-    |-----|--------------------------------|------|-------|-------|
-    | 0   | x of the tip                   | -1   | 1     | m     |
-    | 1   | y of the tip                   | -1   | 1     | m     |
-    | 2   | z of the tip                   | -1   | 1     | m     |
-    | 3   | opening of the left finger, 0  | 0    | 0.045 | m     |
-    | 4   | opening of the right finger, 0 | 0    | 0.045 | m     |
-    | 5   | velocity of the tip along x    | -5   | 5     | m/s   |
-    | 6   | velocity of the tip along y    | -5   | 5     | m/s   |
-    | 7   | velocity of the tip along z    | -5   | 5     | m/s   |
-    | 8   | velocity of the left finger, 0 | -5   | 5     | m/s   |
-    | 9   | velocity of the right finger, 0 | -5  | 5     | m/s   |
+    | Num | Observation                     | Min | Max   | Unit |
+    |-----|---------------------------------|-----|-------|------|
+    | 0   | x of the tip                    | -1  | 1     | m    |
+    | 1   | y of the tip                    | -1  | 1     | m    |
+    | 2   | z of the tip                    | -1  | 1     | m    |
+    | 3   | opening of the left finger, 0   | 0   | 0.045 | m    |
+    | 4   | opening of the right finger, 0  | 0   | 0.045 | m    |
+    | 5   | velocity of the tip along x     | -5  | 5     | m/s  |
+    | 6   | velocity of the tip along y     | -5  | 5     | m/s  |
+    | 7   | velocity of the tip along z     | -5  | 5     | m/s  |
+    | 8   | velocity of the left finger, 0  | -5  | 5     | m/s  |
+    | 9   | velocity of the right finger, 0 | -5  | 5     | m/s  |
 
-    | Num | Goal                           | Min  | Max   | Unit  |
-    |-----|--------------------------------|------|-------|-------|
-    | 0   | x of the tip                   | -1   | 1     | m     |
-    | 1   | y of the tip                   | -1   | 1     | m     |
-    | 2   | z of the tip                   | -1   | 1     | m     |
+    | Num | Goal         | Min | Max | Unit |
+    |-----|--------------|-----|-----|------|
+    | 0   | x of the tip | -1  | 1   | m    |
+    | 1   | y of the tip | -1  | 1   | m    |
+    | 2   | z of the tip | -1  | 1   | m    |
 
     ## Rewards
 
