@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -40,15 +41,21 @@ def measure(command: RobotsBench) -> Report:
     numbers = {name: getattr(command, name) for name in ("rows", "steps", "episodes", "repeats")}
     require_positive(numbers)
     tasks = {name: _make(name) for name in command.tasks}
-    laps = interleaved({name: partial(_step, task, command) for name, task in tasks.items()}, command.repeats)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        laps = interleaved({name: partial(_step, task, command) for name, task in tasks.items()}, command.repeats)
     figures: list[Figure] = []
     for name, task in tasks.items():
         goal = _SIMULATED_GOAL if isinstance(task, SimulatedTask) else _STEPS_GOAL
         figures += rates(name, "steps", laps[name], goal)
+        if isinstance(task, SimulatedTask):
+            count = sum(str(warning.message).startswith(f"{name}: MuJoCo") for warning in caught)
+            figures.append(Figure(name, "warnings", (float(count),), goal=0.0, at_most=True))
         for player, actions in (("random", _random_actions(task, command.seed)), ("scripted", task.scripted_actions)):
             figures += _scores(f"{name}, {player}", task, actions, command)
     notes = (
         "rewards are those of the sparse task where there are two; success is that of an episode's last step",
+        "warnings are MuJoCo's, in all the steps that were measured",
         f"the least, median and largest return are those of {command.episodes} episodes",
     )
     return Report("robots", command.seed, {"tasks": ", ".join(tasks), **numbers}, tuple(figures), notes)
