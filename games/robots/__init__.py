@@ -28,6 +28,10 @@ _TASKS = {
     "cart_pole_swing_up": _Entry("CartPoleSwingUp", 250),
     "quadrotor_2d_hover": _Entry("Quadrotor2DHover", 150, has_goal=True),
     "diff_drive_park": _Entry("DiffDrivePark", 100, has_goal=True),
+    "arm_reach": _Entry("ArmReach", 50, has_goal=True),
+    "arm_push": _Entry("ArmPush", 50, has_goal=True),
+    "arm_pick_place": _Entry("ArmPickPlace", 50, has_goal=True),
+    "quadruped_walk": _Entry("QuadrupedWalk", 500),
     "air_hockey": _Entry("AirHockey", 500),
 }
 

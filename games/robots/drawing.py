@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,6 +62,12 @@ class Canvas:
     def polygon(self, corners: Sequence[Point], colour: str) -> None:
         pygame.draw.polygon(self._surface, COLOURS[colour], [self._pixel(corner) for corner in corners])
 
+    def image(self, pixels: npt.NDArray[np.uint8]) -> None:
+        """Cover everything with a picture [height, width, 3], stretched to fit; one of the canvas's size stays as it
+        is."""
+        made = pygame.surfarray.make_surface(pixels.swapaxes(0, 1))
+        self._surface.blit(pygame.transform.scale(made, self._surface.get_size()), (0, 0))
+
     def pixels(self) -> npt.NDArray[np.uint8]:
         """[height, width, 3] uint8."""
         smooth = pygame.transform.smoothscale(self._surface, self._size)
@@ -75,6 +82,8 @@ class Screen:
 
     def __init__(self, title: str, rate: int) -> None:
         """`rate` is how many pictures a second are shown."""
+        # SDL would paint even flat pictures by OpenGL, and then neither it nor MuJoCo could in one thread.
+        os.putenv("SDL_FRAMEBUFFER_ACCELERATION", "0")
         pygame.display.init()
         pygame.display.set_caption(title)
         self._rate = rate

@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 from games.base import FloatArray
 from games.robots.episodes import StateRow, begin, checked_actions, checked_row, observed, spaces_of, success_info
-from games.robots.showing import Window, picture
+from games.robots.showing import Window, picture_modes, rendered
 from games.robots.task import GoalTask, RowArray, Task
 
 Observation = FloatArray | dict[str, FloatArray]
@@ -21,8 +21,9 @@ Observation = FloatArray | dict[str, FloatArray]
 class TaskEnv(gymnasium.Env[Any, Any]):
     """One robot task: `task_class(**options)`.
 
-    `render_mode` is None, "rgb_array" (`render` returns a picture, uint8 [height, width, 3]) or "human" (a window that
-    follows every reset and step at the control rate). Raises ValueError on any other.
+    `render_mode` is None, "rgb_array" (`render` returns a picture, uint8 [height, width, 3]), of tasks in three
+    dimensions also "depth_array" (float32 [height, width], in m), or "human" (a window that follows every reset and
+    step at the control rate). Raises ValueError on any other.
     """
 
     task_class: ClassVar[type[Task]]
@@ -31,11 +32,12 @@ class TaskEnv(gymnasium.Env[Any, Any]):
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         if "task_class" in vars(cls):
-            cls.metadata = {**TaskEnv.metadata, "render_fps": cls.task_class.control_rate}
+            modes = ["human", *picture_modes(cls.task_class)]
+            cls.metadata = {**TaskEnv.metadata, "render_modes": modes, "render_fps": cls.task_class.control_rate}
 
     def __init__(self, render_mode: str | None = None, **options: Any) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(f"render_mode {render_mode!r}: the modes are human and rgb_array")
+            raise ValueError(f"render_mode {render_mode!r}: the modes are {', '.join(self.metadata['render_modes'])}")
         self.task = self.task_class(**options)
         self.render_mode = render_mode
         self.observation_space, self.action_space = spaces_of(self.task)
@@ -70,13 +72,13 @@ class TaskEnv(gymnasium.Env[Any, Any]):
         """Go on from what `get_state` returned, here or in another process. Raises ValueError on any other shape."""
         self._states[0] = checked_row(self.task, state)
 
-    def render(self) -> npt.NDArray[np.uint8] | None:
-        """The picture of the state in mode "rgb_array", else None."""
-        if self.render_mode == "rgb_array":
-            return picture(self.task, self._states[0])
+    def render(self) -> npt.NDArray[Any] | None:
+        """The picture of the state in modes "rgb_array" and "depth_array", else None."""
         if self.render_mode is None:
             gymnasium.logger.warn('render() without a render_mode: ask for one, as in render_mode="rgb_array"')
-        return None
+        if self.render_mode in (None, "human"):
+            return None
+        return rendered(self.task, self._states[0], self.render_mode)
 
     def close(self) -> None:
         """Close the window, if there is one."""

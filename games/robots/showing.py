@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from games.robots.episodes import StateRow
-from games.robots.task import Task
+from games.robots.task import SpatialTask, Task
 
 if TYPE_CHECKING:
     from games.robots.drawing import Screen
+
+
+def picture_modes(task_class: type[Task]) -> list[str]:
+    """The render modes in which `render` returns a picture of such a task."""
+    return ["rgb_array", "depth_array"] if issubclass(task_class, SpatialTask) else ["rgb_array"]
+
+
+def rendered(task: Task, state: StateRow, mode: str) -> npt.NDArray[Any]:
+    """What `render` returns of a state in one of `picture_modes`: uint8 [height, width, 3], or for "depth_array"
+    float32 [height, width] in m."""
+    if mode == "depth_array":
+        assert isinstance(task, SpatialTask)
+        return task.depths(state)
+    return picture(task, state)
 
 
 def picture(task: Task, state: StateRow) -> npt.NDArray[np.uint8]:

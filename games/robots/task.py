@@ -127,6 +127,15 @@ class Task(ABC):
         return observations
 
 
+class SpatialTask(Task):
+    """A task in three dimensions: its pictures have depth."""
+
+    @abstractmethod
+    def depths(self, state: npt.NDArray[np.float64]) -> FloatArray:
+        """[height, width] float32: how far from the eye, in m along its axis, what a picture of one state [S] shows
+        at each pixel is."""
+
+
 class GoalTask(Task):
     """A task with a goal that can be exchanged: the reward is a function of the achieved and the desired goal alone.
 

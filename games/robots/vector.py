@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from games.base import BoolArray, FloatArray
 from games.robots.environment import Observation
 from games.robots.episodes import begin, observed, spaces_of, success_info
-from games.robots.showing import picture
+from games.robots.showing import picture_modes, rendered
 from games.robots.task import RowArray, Task
 
 
@@ -33,15 +33,16 @@ class TaskVectorEnv(VectorEnv[Any, FloatArray, npt.NDArray[Any]]):
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        cls.metadata = {**TaskVectorEnv.metadata, "render_fps": cls.task_class.control_rate}
+        modes = picture_modes(cls.task_class)
+        cls.metadata = {**TaskVectorEnv.metadata, "render_modes": modes, "render_fps": cls.task_class.control_rate}
 
     def __init__(
         self, num_envs: int = 1, render_mode: str | None = None, max_episode_steps: int | None = None, **options: Any
     ) -> None:
         """`max_episode_steps` is the task's own unless given; -1 means no limit. Raises ValueError on a render mode
         that there is not."""
-        if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"render_mode {render_mode!r}: there is only rgb_array")
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"render_mode {render_mode!r}: there is only {', '.join(self.metadata['render_modes'])}")
         self.task = self.task_class(**options)
         self.num_envs, self.render_mode = num_envs, render_mode
         self.max_episode_steps = self.task.max_episode_steps if max_episode_steps is None else max_episode_steps
@@ -105,9 +106,11 @@ class TaskVectorEnv(VectorEnv[Any, FloatArray, npt.NDArray[Any]]):
             raise ValueError(f"the states of {self.num_envs} {self.task.name} are rows {self._states.shape}")
         self._states[:] = states
 
-    def render(self) -> tuple[npt.NDArray[np.uint8], ...] | None:
-        """A picture of each copy in mode "rgb_array", else None."""
-        return tuple(picture(self.task, state) for state in self._states) if self.render_mode == "rgb_array" else None
+    def render(self) -> tuple[npt.NDArray[Any], ...] | None:
+        """A picture of each copy, as a single environment gives it, or None without a render mode."""
+        if self.render_mode is None:
+            return None
+        return tuple(rendered(self.task, state, self.render_mode) for state in self._states)
 
     def _begin(self, where: BoolArray, infos: dict[str, Any]) -> None:
         """Begin episodes in the copies `where` [num_envs], and tell their parameters in `infos`."""

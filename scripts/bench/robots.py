@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,12 +11,14 @@ import numpy as np
 
 import games.robots
 from games.base import FloatArray, HashArray
+from games.robots.simulation import SimulatedTask
 from games.robots.task import RowArray, Task
 from rl.errors import UserError
 from rl.search.random import random_bits
 from scripts.bench.report import Figure, Report, TimedOptions, interleaved, rates, require_positive
 
-_STEPS_GOAL = 1e6
+_STEPS_GOAL, _SIMULATED_GOAL = 1e6, 5e3  # steps/s, of physics written here and of MuJoCo's
+_SIMULATED_SHARE = 50  # MuJoCo's physics is stepped so many times less
 _STRETCH = 40
 
 
@@ -28,7 +31,7 @@ class RobotsBench(TimedOptions):
     rows: int = 64
     """States stepped together."""
     steps: int = 1_000_000
-    """Steps of one measurement."""
+    """Steps of one measurement; a fiftieth of them where MuJoCo steps."""
     episodes: int = 100
     """Whole episodes that a score is taken of."""
 
@@ -38,14 +41,21 @@ def measure(command: RobotsBench) -> Report:
     numbers = {name: getattr(command, name) for name in ("rows", "steps", "episodes", "repeats")}
     require_positive(numbers)
     tasks = {name: _make(name) for name in command.tasks}
-    laps = interleaved({name: partial(_step, task, command) for name, task in tasks.items()}, command.repeats)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        laps = interleaved({name: partial(_step, task, command) for name, task in tasks.items()}, command.repeats)
     figures: list[Figure] = []
     for name, task in tasks.items():
-        figures += rates(name, "steps", laps[name], _STEPS_GOAL)
+        goal = _SIMULATED_GOAL if isinstance(task, SimulatedTask) else _STEPS_GOAL
+        figures += rates(name, "steps", laps[name], goal)
+        if isinstance(task, SimulatedTask):
+            count = sum(str(warning.message).startswith(f"{name}: MuJoCo") for warning in caught)
+            figures.append(Figure(name, "warnings", (float(count),), goal=0.0, at_most=True))
         for player, actions in (("random", _random_actions(task, command.seed)), ("scripted", task.scripted_actions)):
             figures += _scores(f"{name}, {player}", task, actions, command)
     notes = (
         "rewards are those of the sparse task where there are two; success is that of an episode's last step",
+        "warnings are MuJoCo's, in all the steps that were measured",
         f"the least, median and largest return are those of {command.episodes} episodes",
     )
     return Report("robots", command.seed, {"tasks": ", ".join(tasks), **numbers}, tuple(figures), notes)
@@ -70,7 +80,8 @@ def _step(task: Task, command: RobotsBench, turn: int) -> float:
     actions = generator.uniform(-1, 1, (8, command.rows, task.action_size)).astype(np.float32)
     starts = task.new_states(_keys(command.rows, command.seed + turn))
     states, num_steps, num_ended = starts.copy(), 0, 0
-    for call in range(max(1, command.steps // command.rows)):
+    asked = command.steps // _SIMULATED_SHARE if isinstance(task, SimulatedTask) else command.steps
+    for call in range(max(1, asked // command.rows)):
         if call % _STRETCH == 0:
             states[:], num_ended = starts, 0
         _, terminated = task.step(states, actions[call % 8])

@@ -1,0 +1,96 @@
+"""Pictures of MuJoCo's models: depth against rays, which library draws, and what is said where none does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import mujoco
+import numpy as np
+import pytest
+from robot_environments import needs_pictures
+
+from games.robots import rendering
+from games.robots.arm_push import ArmPush, ArmPushEnv, ArmPushVectorEnv
+from games.robots.rendering import PICTURE_SIZE, Camera, NoPictures
+from games.robots.simulation import load_model
+
+
+def test_depth_is_what_rays_measure() -> None:
+    """From the eye through the middle of pixels, along the camera's axis, as MuJoCo's collision geometry has it."""
+    needs_pictures("arm_push")
+    task = ArmPush()
+    data = mujoco.MjData(task.model)
+    data.qpos[:] = task.new_states(np.zeros(1, np.uint64))[0, task.layout.qpos]
+    mujoco.mj_forward(task.model, data)
+    data.site("goal").xpos[:] = 0, 0, -1  # under the table: rays do not meet sites
+    depths = Camera(task.model).depths(data)
+    width, height = PICTURE_SIZE
+    assert depths.shape == (height, width) and depths.dtype == np.float32
+    camera = task.model.camera("view")
+    axes, focal = data.cam("view").xmat.reshape(3, 3), 0.5 * height / np.tan(0.5 * np.radians(camera.fovy[0]))
+    agreed = 0
+    for row in range(20, height, 40):
+        for column in range(20, width, 40):
+            along = np.array([(column + 0.5 - width / 2) / focal, (height / 2 - row - 0.5) / focal, -1.0])
+            way = axes @ along
+            met = np.full(1, -1, np.int32)
+            distance = mujoco.mj_ray(task.model, data, data.cam("view").xpos, way, None, 1, -1, met, None)
+            if distance > 0:  # in units of `way`, whose part along the axis is 1
+                agreed += abs(depths[row, column] - distance) < 0.01 * distance
+            else:
+                assert depths[row, column] > 5, "nothing there"
+                agreed += 1
+    assert agreed >= 0.96 * 9 * 12, "but for edges, which two ways of looking see in other pixels"
+
+
+def test_environments_give_depth() -> None:
+    needs_pictures("arm_push")
+    one, many = ArmPushEnv(render_mode="depth_array"), ArmPushVectorEnv(2, render_mode="depth_array")
+    one.reset(seed=3)
+    many.reset(seed=3)
+    depths, both = one.render(), many.render()
+    assert depths is not None and both is not None and len(both) == 2
+    np.testing.assert_array_equal(depths, both[0])
+    assert (depths != both[1]).any() and 0.3 < depths.min() < 1.5
+
+
+def test_each_thread_has_a_camera_of_its_own() -> None:
+    needs_pictures("arm_push")
+    env, drawn = ArmPushEnv(render_mode="rgb_array"), []
+    env.reset(seed=1)
+    drawn.append(env.render())
+    thread = threading.Thread(target=lambda: drawn.append(env.render()))
+    thread.start()
+    thread.join()
+    drawn.append(env.render())
+    for picture in drawn[1:]:
+        np.testing.assert_array_equal(drawn[0], picture)
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """What was found out about libraries is found out anew, before and after."""
+    rendering.library.cache_clear()
+    yield
+    rendering.library.cache_clear()
+
+
+def test_the_first_library_that_draws_is_taken(forgotten: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = rendering.library()
+    if found is None:
+        pytest.skip("nothing draws here: on Debian, apt-get install libegl1 libgl1-mesa-dri")
+    rendering.library.cache_clear()
+    monkeypatch.setattr(rendering, "_LIBRARIES", ("mujoco.not_there", found))
+    assert rendering.library() == found
+
+
+def test_where_nothing_draws_pictures_are_refused_and_physics_goes_on(
+    forgotten: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "_LIBRARIES", ("mujoco.not_there",))
+    with pytest.raises(NoPictures, match="neither EGL nor OSMesa draws here; on Debian, apt-get install libegl1"):
+        Camera(load_model("arm"))
+    env = ArmPushEnv()
+    env.reset(seed=0)
+    env.step(np.zeros(3, np.float32))
