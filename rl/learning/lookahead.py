@@ -1,0 +1,73 @@
+"""Looking one step ahead: what to do in states that no search has seen, and what they are worth.
+
+The actions of a state are proposed as in the search, each is played once, and the network values what comes of it. That
+is a search of as many simulations as there are slots: its policy is the softmax of the completed values as at a Gumbel
+root (`rl.search.roots`), its value the expectation of that policy.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from games.base import FloatArray, HashArray, SimulatedGame, StateArray
+from rl.network.vector import ValueBins, VectorNetwork
+from rl.search.kernels import Settings
+from rl.search.proposals import GaussianProposer
+
+
+class Findings(NamedTuple):
+    """What is found of n states."""
+
+    actions: FloatArray
+    """[n, K, D] the actions that were tried."""
+    policy: FloatArray
+    """[n, K] their weights, summing to 1."""
+    values: FloatArray
+    """[n] the states' values."""
+
+
+class Lookahead:
+    """Looks ahead in one game."""
+
+    def __init__(self, game: SimulatedGame, settings: Settings, device: torch.device) -> None:
+        """`settings` are those of the searches that play."""
+        self._game, self._settings, self._device = game, settings, device
+        self._proposer = GaussianProposer(game.num_slots, game.action_size)
+
+    def look(
+        self, network: VectorNetwork, bins: ValueBins, states: StateArray, observations: FloatArray, keys: HashArray
+    ) -> Findings:
+        """From `states` [n], which are seen as `observations` [n, O, 1, 1]; random numbers from `keys` [n]."""
+        game, count, num_slots = self._game, len(states), self._game.num_slots
+        with torch.inference_mode():
+            outputs = network(self._moved(observations)).policy_logits.cpu().numpy()
+        proposals = self._proposer.propose(states, outputs, keys)
+        following = np.repeat(states, num_slots)
+        rewards, terminated = game.step_batch(following, proposals.actions.reshape(count * num_slots, -1))
+        seen = np.empty((len(following), game.rows_per_state, *game.observation_shape), np.float32)
+        game.observe_batch(following, seen)
+        with torch.inference_mode():
+            values = bins.values(network(self._moved(seen[:, 0])).value_logits).cpu().numpy()
+        returns = (rewards + game.discount * np.where(terminated, 0.0, values)).reshape(count, num_slots)
+        policy = _softmax(proposals.prior_logits + self._sigma(returns))
+        return Findings(proposals.actions, policy, (policy * returns).sum(1).astype(np.float32))
+
+    def _sigma(self, returns: FloatArray) -> FloatArray:
+        """[n, K] sigma of the values, normalised by their range in each row, every action having one visit."""
+        low, high = returns.min(1, keepdims=True), returns.max(1, keepdims=True)
+        scale = (self._settings.c_visit + 1.0) * self._settings.c_scale
+        scaled: FloatArray = scale * (returns - low) / np.maximum(high - low, 1e-9)
+        return scaled
+
+    def _moved(self, observations: FloatArray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(observations)).to(self._device)
+
+
+def _softmax(logits: FloatArray) -> FloatArray:
+    weights = np.exp(logits - logits.max(1, keepdims=True))
+    shares: FloatArray = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    return shares
