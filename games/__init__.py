@@ -85,11 +85,10 @@ def make(name: str) -> Game:
     """The game called `name`. Raises UnknownGame when there is none, or its size or an option cannot be played."""
     called, colon, options = name.partition(":")
     match = re.fullmatch(r"(?P<game>[a-z_]*[a-z])(?P<size>[1-9][0-9]*(x[1-9][0-9]*)?)?", called)
-    if called in _SIMULATED:
-        match, entry = None, _SIMULATED[called].entry()
-    else:
-        entry = _GAMES.get(match["game"]) if match else None
+    entry = _GAMES.get(match["game"]) if match else None
     sizes = match["size"].split("x") if match and match["size"] else []
+    if called in _SIMULATED:  # names with digits in them
+        entry, sizes = _SIMULATED[called].entry(), []
     if entry is None or (sizes and len(sizes) != len(entry.sizes)):
         raise UnknownGame(f"unknown game {called!r}: the games are {', '.join((*_GAMES, *_SIMULATED))} ({_EXAMPLES})")
     try:

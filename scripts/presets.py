@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal, get_args
 
-from games.base import Game
+from games.base import Game, SimulatedGame
 from rl.learning.learner import LearnerConfig
 from rl.network.model import NetworkConfig
+from rl.network.vector import VectorConfig
+from rl.replay.episodes import EpisodeWindowConfig
 from rl.replay.window import WindowConfig
+from rl.selfplay.episodes import EpisodesConfig
 from rl.selfplay.lockstep import SelfplayConfig
-from rl.train.config import EvaluationConfig, LimitsConfig, TrainConfig
+from rl.train.config import EvaluationConfig, LimitsConfig, ScheduleConfig, TrainConfig
 
 Budget = Literal["quick", "laptop", "gpu"]
 BUDGETS: tuple[Budget, ...] = get_args(Budget)
@@ -21,6 +24,8 @@ SMALL, MEDIUM = 100, 1000
 
 def preset(game: Game, budget: Budget) -> TrainConfig:
     """The settings for a game of this size; where a budget has none of its own, those of `quick`."""
+    if isinstance(game, SimulatedGame):
+        return _simulated(game)
     if _size(game) <= SMALL:
         return _SMALL
     if _size(game) <= MEDIUM:
@@ -77,10 +82,39 @@ def _large(game: Game, budget: Budget) -> TrainConfig:
     # KataGo's second network size, 10 blocks of 128 channels (Wu 2019). Not run on a GPU yet.
     return replace(
         laptop,
-        network=replace(laptop.network, blocks=10, channels=128),
+        network=NetworkConfig(score_heads=game.is_scored, blocks=10, channels=128),
         selfplay=replace(selfplay, games_per_worker=1024, simulations=32),
         learner=LearnerConfig(batch_size=512),
         evaluation=EvaluationConfig(seconds=600.0, rollouts=(1000,)),
+    )
+
+
+_STEPS = {"planar_reach": 70_000, "pendulum": 70_000, "cart_pole_swing_up": 250_000}
+"""Moves that a run is given, by the game; the others have the number of `_MOST_STEPS`."""
+_MOST_STEPS = 500_000
+
+
+def _simulated(game: SimulatedGame) -> TrainConfig:
+    """Averages are short here: values are learnt from the averaged network's own, one step further on."""
+    moves = _STEPS.get(game.name, _MOST_STEPS)
+    return TrainConfig(
+        samples_per_target=16.0,
+        first_targets=2000,
+        network=VectorConfig(),
+        selfplay=EpisodesConfig(),
+        window=EpisodeWindowConfig(),
+        learner=LearnerConfig(
+            batch_size=128,
+            learning_rate=2e-3,
+            warmup_steps=100,
+            weight_decay=1e-4,
+            ema_decay=0.98,
+            partition_loss_weight=1e-4,
+            precision="float32",
+        ),
+        evaluation=EvaluationConfig(seconds=30.0, simulations=16, games=50, last_games=200, rollouts=()),
+        schedule=ScheduleConfig(publish_seconds=1.0),
+        limits=LimitsConfig(games=moves // game.max_num_moves),
     )
 
 

@@ -12,9 +12,12 @@ import tyro
 
 import games
 from rl.learning.learner import LearnerConfig
+from rl.network.kinds import AnyConfig
 from rl.network.model import NetworkConfig
+from rl.replay.kinds import AnyWindowConfig
 from rl.replay.mixture import Mixture
 from rl.replay.window import WindowConfig
+from rl.selfplay.kinds import AnySelfplayConfig
 from rl.selfplay.lockstep import SelfplayConfig
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, ScheduleConfig, TrainConfig
 from rl.train.loop import train
@@ -52,9 +55,10 @@ class Command:
     """Learning starts with so many positions in the window."""
     games_per_generation: int = TrainConfig.games_per_generation
     """Deterministic mode: games played with each network."""
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    selfplay: SelfplayConfig = field(default_factory=SelfplayConfig)
-    window: WindowConfig = field(default_factory=WindowConfig)
+    # What these hold follows from the kind of game: the preset's kind is asked for.
+    network: tyro.conf.AvoidSubcommands[AnyConfig] = field(default_factory=NetworkConfig)
+    selfplay: tyro.conf.AvoidSubcommands[AnySelfplayConfig] = field(default_factory=SelfplayConfig)
+    window: tyro.conf.AvoidSubcommands[AnyWindowConfig] = field(default_factory=WindowConfig)
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)

@@ -85,7 +85,7 @@ class GymnasiumGame(SimulatedGame):
         rewards, terminated = np.zeros(len(states), np.float32), np.zeros(len(states), np.bool_)
         for row, action in enumerate(self.actions_of(actions)):
             self.restore(self._env, states["saved"][row])
-            states["seen"][row], rewards[row], terminated[row], _, _ = self._env.step(action)  # type: ignore[call-overload]
+            states["seen"][row], rewards[row], terminated[row], _, _ = self._env.step(action)
             states["saved"][row] = self.save(self._env)
         states["num_moves"] += 1
         return rewards, terminated

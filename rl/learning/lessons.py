@@ -11,12 +11,17 @@ from torch import Tensor
 
 from games.base import Game, SimulatedGame
 from games.compiled import njit
+from rl.errors import UserError
 from rl.learning.lookahead import Lookahead
 from rl.learning.losses import Inputs, TrainingBatch, value_targets
+from rl.network.kinds import AnyNetwork
+from rl.network.model import Network
 from rl.network.vector import ValueBins, VectorNetwork
 from rl.replay.episodes import EpisodeBatch
-from rl.search.kernels import Settings
 from rl.search.random import random_bits
+from rl.search.simulator import SIMULATED
+
+AnyBatch = TrainingBatch | EpisodeBatch
 
 
 class Lessons(Protocol):
@@ -36,7 +41,8 @@ class BoardLessons:
     """Positions of board games: win, draw or loss, and every legal action."""
 
     def __init__(self, game: Game, device: torch.device) -> None:
-        self._symmetries = game.symmetries()
+        self.symmetries = game.symmetries()
+        """Under which evaluations show a batch."""
         self._device = device
 
     def inputs(self, batch: TrainingBatch, network: Any, step: int) -> Inputs:
@@ -59,7 +65,7 @@ class BoardLessons:
         )
 
     def views(self, inputs: Inputs) -> Iterator[Inputs]:
-        for symmetry in self._symmetries:
+        for symmetry in self.symmetries:
             cells = torch.from_numpy(np.ascontiguousarray(symmetry.cells)).to(self._device)  # may be a turned view
             origins = torch.from_numpy(np.argsort(symmetry.actions)).to(self._device)  # new action -> original
 
@@ -80,19 +86,19 @@ class BoardLessons:
 class SimulatedLessons:
     """States of simulated games: sampled actions, and returns within the game's range."""
 
-    def __init__(self, game: SimulatedGame, network: VectorNetwork, settings: Settings, device: torch.device) -> None:
+    def __init__(self, game: SimulatedGame, network: VectorNetwork, device: torch.device) -> None:
         self._device = device
         self._bins = ValueBins(network.shape, network.config, device)
-        self._lookahead = Lookahead(game, settings, device)
+        self._lookahead = Lookahead(game, SIMULATED.settings(), device)
 
     def inputs(self, batch: EpisodeBatch, network: VectorNetwork, step: int) -> Inputs:
         actions, policy, returns = batch.actions, batch.policy, batch.returns
-        rows = np.flatnonzero(batch.relabelled)
+        rows = np.flatnonzero(batch.fresh)
         if len(rows) > 0:
             draw_keys(step, keys := np.empty(len(rows), np.uint64))
             found = self._lookahead.look(network, self._bins, batch.states[rows], batch.observations[rows], keys)
-            actions, policy, returns = actions.copy(), policy.copy(), returns.copy()
-            actions[rows], policy[rows], returns[rows] = found
+            actions[rows], policy[rows] = found.actions, found.policy  # the batch is this step's alone
+            returns[rows] = np.where(batch.relabelled[rows], found.values, returns[rows])
         observations, choices, weights, values = (
             torch.from_numpy(array).to(self._device) for array in (batch.observations, actions, policy, returns)
         )
@@ -101,6 +107,15 @@ class SimulatedLessons:
 
     def views(self, inputs: Inputs) -> Iterator[Inputs]:
         yield inputs
+
+
+def lessons_of(game: Game, network: AnyNetwork, device: torch.device) -> Lessons:
+    """How `network` learns `game`. Raises UserError where it has heads that the game does not teach."""
+    if isinstance(game, SimulatedGame) and isinstance(network, VectorNetwork):
+        return SimulatedLessons(game, network, device)
+    if isinstance(network, Network) and network.config.score_heads and not game.is_scored:
+        raise UserError(f"--network.score-heads: {game.name} is not scored")
+    return BoardLessons(game, device)
 
 
 @njit

@@ -7,9 +7,10 @@ root (`rl.search.roots`), its value the expectation of that policy.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -52,22 +53,23 @@ class Lookahead:
         game.observe_batch(following, seen)
         with torch.inference_mode():
             values = bins.values(network(self._moved(seen[:, 0])).value_logits).cpu().numpy()
-        returns = (rewards + game.discount * np.where(terminated, 0.0, values)).reshape(count, num_slots)
+        later = np.where(terminated, np.float32(0), values).astype(np.float32)
+        returns = (rewards + np.float32(game.discount) * later).reshape(count, num_slots)
         policy = _softmax(proposals.prior_logits + self._sigma(returns))
         return Findings(proposals.actions, policy, (policy * returns).sum(1).astype(np.float32))
 
-    def _sigma(self, returns: FloatArray) -> FloatArray:
+    def _sigma(self, returns: FloatArray) -> npt.NDArray[np.float64]:
         """[n, K] sigma of the values, normalised by their range in each row, every action having one visit."""
         low, high = returns.min(1, keepdims=True), returns.max(1, keepdims=True)
         scale = (self._settings.c_visit + 1.0) * self._settings.c_scale
-        scaled: FloatArray = scale * (returns - low) / np.maximum(high - low, 1e-9)
+        scaled: npt.NDArray[np.float64] = scale * (returns - low) / np.maximum(high - low, 1e-9)
         return scaled
 
     def _moved(self, observations: FloatArray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(observations)).to(self._device)
 
 
-def _softmax(logits: FloatArray) -> FloatArray:
+def _softmax(logits: npt.NDArray[np.floating[Any]]) -> FloatArray:
     weights = np.exp(logits - logits.max(1, keepdims=True))
     shares: FloatArray = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
     return shares

@@ -119,9 +119,10 @@ class NetworkEvaluator(HandOver):
         super().__init__(evaluating, batch_size, network_id)
         self.description = evaluating.description
         """Library and arithmetic, for people."""
-        scores = isinstance(network, Network) and network.config.score_heads
-        self.score_reader = NetworkScores(network) if scores else None
+        self.score_reader: NetworkScores | None = None
         """Foretells scores with the same weights; None where the network has not learnt to."""
+        if isinstance(network, Network) and network.config.score_heads:
+            self.score_reader = NetworkScores(network)
 
     def load_weights(self, state: Mapping[str, Tensor], network_id: int) -> None:
         super().load_weights(state, network_id)

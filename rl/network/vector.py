@@ -8,6 +8,7 @@ arXiv 2301.04104).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ class VectorNetwork(nn.Module):
         super().__init__()
         self.shape, self.config = shape, config
         widths = [shape.num_features] + [config.width] * config.layers
-        self.hidden = nn.ModuleList(nn.Linear(before, after) for before, after in zip(widths, widths[1:], strict=False))
+        self.hidden = nn.ModuleList(nn.Linear(before, after) for before, after in itertools.pairwise(widths))
         self.norms = nn.ModuleList(nn.LayerNorm(config.width) for _ in range(config.layers))
         self.policy = nn.Linear(config.width, 2 * shape.action_size)
         self.value = nn.Linear(config.width, config.value_bins)

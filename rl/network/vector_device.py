@@ -88,5 +88,5 @@ class VectorDevice:
             features = functional.linear(features, weight, bias)
             features = torch.relu_(functional.layer_norm(features, scale.shape, scale, shift))
         heads = functional.linear(features.float(), *self._heads)
-        policy, value_logits = heads.split((self._policy_size, self._config.value_bins), 1)
+        policy, value_logits = heads[:, : self._policy_size], heads[:, self._policy_size :]
         return bounded_policy(policy), self._bins.values(value_logits)

@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from games.base import BoolArray, FloatArray, HashArray, IndexArray, SimulatedGame, StateArray
+from games.base import BoolArray, FloatArray, IndexArray, SimulatedGame, StateArray
 from rl.errors import UserError
 from rl.replay.holdout import is_held_out
 from rl.replay.records import WEIGHT_SUM, GameRecord
 from rl.replay.rows import RowQueue
-from rl.search.random import random_bits
 
 _EPISODE_DTYPE = np.dtype([("length", np.int64), ("held_out", np.bool_)])
 
@@ -35,13 +34,17 @@ class EpisodeWindowConfig:
     hindsight_share: float = 0.8
     """Of games with goals, the share of samples whose goal is one that was achieved later in the episode
     (Andrychowicz et al. 2017: 0.8)."""
+    fresh_share: float = 1.0
+    """The share of samples whose policy is found anew, by looking one step ahead with the newest network, instead of
+    the one that the search found when the episode was played (reanalysis; Schrittwieser et al. 2021, arXiv
+    2104.06294). Relabelled ones always are."""
     holdout_fraction: float = 0.02
     """The share of episodes that are never trained on, to measure the loss with."""
 
     def __post_init__(self) -> None:
         if self.max_positions < 1:
             raise UserError("max_positions is at least 1")
-        for name in ("trace_decay", "hindsight_share", "holdout_fraction"):
+        for name in ("trace_decay", "hindsight_share", "fresh_share", "holdout_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{name} is from 0 to 1")
 
@@ -59,8 +62,10 @@ class EpisodeBatch(NamedTuple):
     """[n, K] float32: the search's weights of them; sums to 1. 0 beyond the actions in use."""
     returns: FloatArray
     """[n] float32: TD(lambda) returns."""
+    fresh: BoolArray
+    """[n] whether actions and policy are to be found anew."""
     relabelled: BoolArray
-    """[n] whether the goal is another than the episode's: then actions, policy and returns are of the old one."""
+    """[n] whether the goal is another than the episode's, so that these and the return are of the old one; `fresh`."""
     ages: IndexArray
     """[n] int64: by how many game numbers the newest episode in the window is ahead of the sampled one."""
 
@@ -152,9 +157,11 @@ class EpisodeWindow:
         random, held = np.random.Generator(np.random.Philox(key)), queue.rows
         places = random.integers(len(held), size=batch_size)
         rows = held[places]
+        fresh = random.random(batch_size) < self._config.fresh_share
         relabelled = np.zeros(batch_size, np.bool_)
         if self._game.goal_size:
             relabelled = random.random(batch_size) < self._config.hindsight_share
+            fresh |= relabelled
             ahead = random.integers(rows["left"] + 1)
             states = rows["state"][relabelled]
             self._game.set_goals(states, held["achieved"][(places + ahead)[relabelled]])
@@ -163,10 +170,11 @@ class EpisodeWindow:
         self._game.observe_batch(rows["state"], observations)
         return EpisodeBatch(
             np.ascontiguousarray(observations[:, 0]),
-            rows["state"],
-            rows["actions"],
-            rows["policy"],
-            rows["return"],
+            rows["state"].copy(),
+            rows["actions"].copy(),
+            rows["policy"].copy(),
+            rows["return"].copy(),
+            fresh,
             relabelled,
             self.newest_game - rows["number"],
         )

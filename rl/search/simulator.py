@@ -36,6 +36,10 @@ from rl.search.roots import best_slot, policy_surprise, root_policy, root_value
 from rl.search.tree import ROOT
 from rl.search.waves import back_up_expanded, begin, count_simulation
 
+SIMULATED = SearchConfig(c_scale=0.1)
+"""How simulated games are searched. Values are normalised by what a tree has seen, for which Danihelka et al. have a
+c_scale of 0.1."""
+
 
 class Simulator(Protocol):
     """Acts on flat rows of the game's `state_dtype`. A row is all there is to a state: rows are copied at will."""

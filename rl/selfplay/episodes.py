@@ -12,21 +12,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from games.base import FloatArray, IndexArray, SimulatedGame
+from games.base import BoolArray, FloatArray, HashArray, IndexArray, SimulatedGame
 from games.compiled import njit
-from games.base import HashArray
 from rl.errors import UserError
 from rl.replay.records import GameRecord, make_record, step_dtype
 from rl.search.driver import SearchConfig
 from rl.search.evaluation import Evaluator
 from rl.search.proposals import GaussianProposer
 from rl.search.random import random_bits
-from rl.search.simulator import SimulatorWaves, begin_trees, find_complete, read_roots
+from rl.search.simulator import SIMULATED, SimulatorWaves, begin_trees, find_complete, read_roots
 from rl.search.tree import ROOT
 from rl.selfplay.counts import Counts
-
-SEARCH = SearchConfig(c_scale=0.1)
-"""Values are normalised by what a tree has seen: c_scale as Danihelka et al. have it for such (0.1)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class EpisodesConfig:
     """Episodes in lock-step in one process; the rows of a network batch."""
     simulations: int = 16
     """Network evaluations of a search."""
-    search: SearchConfig = field(default_factory=lambda: SEARCH)
+    search: SearchConfig = field(default_factory=lambda: SIMULATED)
     """The search."""
 
     def __post_init__(self) -> None:
@@ -142,7 +138,7 @@ class Episodes:
         self._counts.add("moves", count)
         return plies
 
-    def _note_results(self, places: IndexArray, plies: IndexArray, rewards: FloatArray, terminated: object) -> None:
+    def _note_results(self, places: IndexArray, plies: IndexArray, rewards: FloatArray, terminated: BoolArray) -> None:
         """Write what the steps brought, after which the states stand."""
         steps, states = self._steps, self._states[places]
         steps["reward"][places, plies], steps["terminated"][places, plies] = rewards, terminated
@@ -171,7 +167,8 @@ class Episodes:
         if not seated:
             return
         places = np.array(seated, np.int64)
-        draw_keys(np.full(len(places), self._seed, np.uint64), self._numbers[places].astype(np.uint64), keys := np.empty(len(places), np.uint64))
+        keys = np.empty(len(places), np.uint64)
+        draw_keys(np.full(len(places), self._seed, np.uint64), self._numbers[places].astype(np.uint64), keys)
         self._keys[places] = keys
         self._states[places] = self.game.new_states(keys)
         self._active[places], self._cut[places] = True, False
