@@ -98,6 +98,13 @@ def make(name: str) -> Game:
         raise UnknownGame(str(error)) from None
 
 
+def make_board(name: str) -> Game:
+    """As `make`, for those who want a board. Raises UnknownGame, too, where the game is simulated."""
+    if name.partition(":")[0] in _SIMULATED:
+        raise UnknownGame(f"{name} is no board game but a task for a robot: `keima train {name}` teaches it")
+    return make(name)
+
+
 def _read_options(called: str, entry: _Entry, options: list[str]) -> dict[str, Any]:
     """The keyword arguments that `options` stand for, each read as what the parameter's default is."""
     parameters = inspect.signature(entry.build).parameters

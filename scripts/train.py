@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import tyro
 
 import games
+from games.base import SimulatedGame
 from rl.learning.learner import LearnerConfig
 from rl.network.kinds import AnyConfig
 from rl.network.model import NetworkConfig
@@ -21,7 +22,7 @@ from rl.selfplay.kinds import AnySelfplayConfig
 from rl.selfplay.lockstep import SelfplayConfig
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, ScheduleConfig, TrainConfig
 from rl.train.loop import train
-from scripts.arguments import GameName
+from scripts.arguments import AnyGameName, GameName
 from scripts.presets import BUDGETS, Budget, preset
 
 
@@ -31,7 +32,7 @@ class Command:
 
     The defaults follow from the size of GAME and from --preset; `keima train GAME --help` shows them."""
 
-    game: GameName = "connect_four"
+    game: AnyGameName = "connect_four"
     preset: Budget = "quick"
     """What the defaults are made for: quick, an agent to play against as soon as can be; laptop, the strongest that a
     machine without a GPU trains in an hour or more; gpu, larger networks and batches for a machine with one."""
@@ -90,7 +91,7 @@ def run(command: Command) -> int:
     code = train(Mixture.mostly(game, others, command.also_share), config, run_dir)
     agent = run_dir / "agents" / f"{game.name}.safetensors"
     print(f"watch it:  keima watch {run_dir}")
-    if agent.exists():
+    if agent.exists() and not isinstance(game, SimulatedGame):
         print(f"play it:   keima play {game.name} --agent {agent}")
     if code:
         print("the same command goes on from here")

@@ -82,6 +82,10 @@ class GymnasiumGame(SimulatedGame):
             states["saved"][row] = self.save(self._env)
 
     def step_batch(self, states: StateArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
+        return self.step_environment(states, actions)
+
+    def step_environment(self, states: StateArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """What `step_batch` does, each row by the environment's own `step`: slow, and what scores are judged by."""
         rewards, terminated = np.zeros(len(states), np.float32), np.zeros(len(states), np.bool_)
         for row, action in enumerate(self.actions_of(actions)):
             self.restore(self._env, states["saved"][row])

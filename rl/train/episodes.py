@@ -21,6 +21,9 @@ _FRAMES = 12
 Actor = Callable[[StateArray], FloatArray]
 """Actions [n, D] for states [n]."""
 
+Stepper = Callable[[StateArray, FloatArray], tuple[FloatArray, BoolArray]]
+"""As `SimulatedGame.step_batch`."""
+
 
 class Played(NamedTuple):
     """n whole episodes."""
@@ -40,8 +43,10 @@ def episode_keys(count: int, seed: int = 0) -> HashArray:
         return np.array([random_bits(key, np.uint64(index)) for index in range(count)], np.uint64)
 
 
-def play_episodes(game: SimulatedGame, actor: Actor, keys: HashArray) -> Played:
-    """One episode for each of `keys` [n], all in lock-step, each to its end or until it is cut."""
+def play_episodes(game: SimulatedGame, actor: Actor, keys: HashArray, step: Stepper | None = None) -> Played:
+    """One episode for each of `keys` [n], all in lock-step, each to its end or until it is cut. `step` takes the place
+    of the game's `step_batch`."""
+    step = game.step_batch if step is None else step
     states = game.new_states(keys)
     returns, successes = np.zeros(len(keys)), np.zeros(len(keys), np.bool_)
     running, film = np.ones(len(keys), np.bool_), [states[0].copy()]
@@ -50,7 +55,7 @@ def play_episodes(game: SimulatedGame, actor: Actor, keys: HashArray) -> Played:
         if len(going) == 0:
             break
         moved = states[going]
-        rewards, terminated = game.step_batch(moved, actor(moved))
+        rewards, terminated = step(moved, actor(moved))
         states[going] = moved
         returns[going] += rewards
         successes[going] = game.successes(moved)
