@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from games.base import Game, SimulatedGame
 from rl.learning.learner import LearnerConfig
@@ -89,16 +89,22 @@ def _large(game: Game, budget: Budget) -> TrainConfig:
     )
 
 
-_STEPS = {"planar_reach": 70_000, "pendulum": 70_000, "cart_pole_swing_up": 250_000}
-"""Moves that a run is given, by the game; the others have the number of `_MOST_STEPS`."""
-_MOST_STEPS = 500_000
+class _Amount(NamedTuple):
+    """How much a run plays and learns."""
+
+    moves: int
+    samples_per_target: float
+
+
+_AMOUNTS = {"planar_reach": _Amount(50_000, 16.0), "pendulum": _Amount(36_000, 8.0)}
+_USUAL_AMOUNT = _Amount(300_000, 8.0)
 
 
 def _simulated(game: SimulatedGame) -> TrainConfig:
     """Averages are short here: values are learnt from the averaged network's own, one step further on."""
-    moves = _STEPS.get(game.name, _MOST_STEPS)
+    amount = _AMOUNTS.get(game.name, _USUAL_AMOUNT)
     return TrainConfig(
-        samples_per_target=16.0,
+        samples_per_target=amount.samples_per_target,
         first_targets=2000,
         network=VectorConfig(),
         selfplay=EpisodesConfig(),
@@ -114,7 +120,7 @@ def _simulated(game: SimulatedGame) -> TrainConfig:
         ),
         evaluation=EvaluationConfig(seconds=30.0, simulations=16, games=50, last_games=200, rollouts=()),
         schedule=ScheduleConfig(publish_seconds=1.0),
-        limits=LimitsConfig(games=moves // game.max_num_moves),
+        limits=LimitsConfig(games=amount.moves // game.max_num_moves),
     )
 
 

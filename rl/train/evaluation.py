@@ -122,7 +122,8 @@ def _evaluate_episodes(
     game: SimulatedGame, request: EvaluationRequest, device: str, begun: float, poll: Callable[[], bool]
 ) -> EvaluationResult:
     """The same of a simulated game, where there is nobody to play against: episodes, as many as games are asked for."""
-    evaluator = _evaluator(game, request.network, request.step, device, request.num_threads)
+    # One thread: so small a network is evaluated no sooner by two, which wait for each other.
+    evaluator = _evaluator(game, request.network, request.step, device, 1)
     count = request.opponents[0].games
     scalars, images = measure_episodes(game, evaluator, request.simulations, count, poll)
     return EvaluationResult(request, scalars, (), time.process_time() - begun, (), images)
