@@ -182,8 +182,8 @@ def test_looking_ahead_against_a_slow_twin() -> None:
     bins = ValueBins(network.shape, SMALL, torch.device("cpu"))
     states = game.new_states(np.arange(count, dtype=np.uint64))
     game.observe_batch(states, seen := np.zeros((count, 1, 12, 1, 1), np.float32))
-    looking = Lookahead(game, SIMULATED.settings(), torch.device("cpu"))
-    found = looking.look(network, bins, states, seen[:, 0], np.arange(count, dtype=np.uint64))
+    looking = Lookahead(game, SIMULATED.settings(), network_of(game, 1), torch.device("cpu"), "float32")
+    found = looking.look(network, states, seen[:, 0], np.arange(count, dtype=np.uint64))
     np.testing.assert_allclose(found.policy.sum(1), 1, atol=1e-5)
     with torch.inference_mode():
         outputs = network(torch.from_numpy(seen[:, 0])).policy_logits.numpy()

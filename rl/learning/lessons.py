@@ -89,14 +89,14 @@ class SimulatedLessons:
     def __init__(self, game: SimulatedGame, network: VectorNetwork, device: torch.device) -> None:
         self._device = device
         self._bins = ValueBins(network.shape, network.config, device)
-        self._lookahead = Lookahead(game, SIMULATED.settings(), device)
+        self._lookahead = Lookahead(game, SIMULATED.settings(), network, device, "native")
 
     def inputs(self, batch: EpisodeBatch, network: VectorNetwork, step: int) -> Inputs:
         actions, policy, returns = batch.actions, batch.policy, batch.returns
         rows = np.flatnonzero(batch.fresh)
         if len(rows) > 0:
             draw_keys(step, keys := np.empty(len(rows), np.uint64))
-            found = self._lookahead.look(network, self._bins, batch.states[rows], batch.observations[rows], keys)
+            found = self._lookahead.look(network, batch.states[rows], batch.observations[rows], keys)
             actions[rows], policy[rows] = found.actions, found.policy  # the batch is this step's alone
             returns[rows] = np.where(batch.relabelled[rows], found.values, returns[rows])
         observations, choices, weights, values = (

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from games.base import FloatArray, HashArray, SimulatedGame, StateArray
-from rl.network.vector import ValueBins, VectorNetwork
+from rl.network.device import Precision
+from rl.network.vector import VectorNetwork
+from rl.network.vector_device import VectorDevice
 from rl.search.kernels import Settings
 from rl.search.proposals import GaussianProposer
 
@@ -34,25 +36,33 @@ class Findings(NamedTuple):
 class Lookahead:
     """Looks ahead in one game."""
 
-    def __init__(self, game: SimulatedGame, settings: Settings, device: torch.device) -> None:
-        """`settings` are those of the searches that play."""
+    def __init__(
+        self,
+        game: SimulatedGame,
+        settings: Settings,
+        network: VectorNetwork,
+        device: torch.device,
+        precision: Precision,
+    ) -> None:
+        """`settings` are those of the searches that play; `network` is one like those that will be asked."""
         self._game, self._settings, self._device = game, settings, device
         self._proposer = GaussianProposer(game.num_slots, game.action_size)
+        dtype = torch.float32 if precision == "float32" else None
+        self._evaluating = VectorDevice(network.shape, network.config, network.state_dict(), 1, device, dtype=dtype)
 
-    def look(
-        self, network: VectorNetwork, bins: ValueBins, states: StateArray, observations: FloatArray, keys: HashArray
-    ) -> Findings:
+    def look(self, network: VectorNetwork, states: StateArray, observations: FloatArray, keys: HashArray) -> Findings:
         """From `states` [n], which are seen as `observations` [n, O, 1, 1]; random numbers from `keys` [n]."""
         game, count, num_slots = self._game, len(states), self._game.num_slots
+        self._evaluating.load(network.state_dict())
         with torch.inference_mode():
-            outputs = network(self._moved(observations)).policy_logits.cpu().numpy()
+            outputs = self._evaluating.evaluate(self._moved(observations))[0].cpu().numpy()
         proposals = self._proposer.propose(states, outputs, keys)
         following = np.repeat(states, num_slots)
         rewards, terminated = game.step_batch(following, proposals.actions.reshape(count * num_slots, -1))
         seen = np.empty((len(following), game.rows_per_state, *game.observation_shape), np.float32)
         game.observe_batch(following, seen)
         with torch.inference_mode():
-            values = bins.values(network(self._moved(seen[:, 0])).value_logits).cpu().numpy()
+            values = self._evaluating.evaluate(self._moved(seen[:, 0]))[1].cpu().numpy()
         later = np.where(terminated, np.float32(0), values).astype(np.float32)
         returns = (rewards + np.float32(game.discount) * later).reshape(count, num_slots)
         policy = _softmax(proposals.prior_logits + self._sigma(returns))
@@ -66,7 +76,7 @@ class Lookahead:
         return scaled
 
     def _moved(self, observations: FloatArray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(observations)).to(self._device)
+        return torch.from_numpy(np.ascontiguousarray(observations)).flatten(1).to(self._device)
 
 
 def _softmax(logits: npt.NDArray[np.floating[Any]]) -> FloatArray:

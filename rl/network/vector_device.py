@@ -54,7 +54,7 @@ class VectorDevice:
         if torch.get_num_threads() != self._num_threads:
             torch.set_num_threads(self._num_threads)  # a setting of the calling thread
         with torch.inference_mode():
-            outputs, values = self._evaluate(self._inputs[lane, : self._padded[num_rows]].to(self._device))
+            outputs, values = self.evaluate(self._inputs[lane, : self._padded[num_rows]].to(self._device))
             self._evaluations[lane] = Evaluation(outputs.cpu().numpy(), values.cpu().numpy())
 
     def finish(self, lane: int) -> Evaluation:
@@ -81,8 +81,9 @@ class VectorDevice:
         )
         self._heads = torch.cat((policy, value)), torch.cat((policy_bias, value_bias))
 
-    def _evaluate(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """(policy outputs [n, 2 * D], values [n]), float32, of `observations` [n, O]."""
+    def evaluate(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """(policy outputs [n, 2 * D], values [n]), float32, of `observations` [n, O], all three on the device. In lanes
+        or out of them; call it under `torch.inference_mode()`."""
         features = observations.to(self._dtype)
         for weight, bias, scale, shift in self._layers:
             features = functional.linear(features, weight, bias)
