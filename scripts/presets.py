@@ -96,7 +96,7 @@ class _Amount(NamedTuple):
     samples_per_target: float
 
 
-_AMOUNTS = {"planar_reach": _Amount(50_000, 16.0), "pendulum": _Amount(36_000, 8.0)}
+_AMOUNTS = {"planar_reach": _Amount(70_000, 16.0), "pendulum": _Amount(52_000, 8.0)}
 _USUAL_AMOUNT = _Amount(300_000, 8.0)
 
 
