@@ -7,10 +7,12 @@ is on or off is `option=yes`, `option=no` or, for yes, just `option`.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from games.base import Game
@@ -42,6 +44,30 @@ _GAMES = {
     "gomoku": _Entry(Gomoku, _SQUARE, {"size": 15}),
     "breakthrough": _Entry(Breakthrough),
 }
+
+
+class _Late(NamedTuple):
+    """A game in a module that is imported when the game is made: robots bring Gymnasium, which takes a while."""
+
+    module: str
+    build: str
+    arguments: tuple[Any, ...] = ()
+
+    def entry(self) -> _Entry:
+        return _Entry(partial(getattr(importlib.import_module(self.module), self.build), *self.arguments))
+
+
+_SIMULATED = {
+    "planar_reach": _Late("games.robots.game", "make_goal_game", ("planar_reach",)),
+    "cart_pole_swing_up": _Late("games.robots.game", "make_game", ("cart_pole_swing_up",)),
+    "quadrotor_2d_hover": _Late("games.robots.game", "make_goal_game", ("quadrotor_2d_hover",)),
+    "diff_drive_park": _Late("games.robots.game", "make_goal_game", ("diff_drive_park",)),
+    "arm_reach": _Late("games.robots.game", "make_goal_game", ("arm_reach",)),
+    "arm_push": _Late("games.robots.game", "make_goal_game", ("arm_push",)),
+    "arm_pick_place": _Late("games.robots.game", "make_goal_game", ("arm_pick_place",)),
+    "quadruped_walk": _Late("games.robots.game", "make_game", ("quadruped_walk",)),
+    "pendulum": _Late("games.robots.gymnasium_game", "Pendulum"),
+}
 _EXAMPLES = "with a size and options where a game has them: othello6, hex5:swap, connect_four5x4 for 5 columns, 4 rows"
 
 
@@ -50,8 +76,13 @@ class UnknownGame(ValueError):
 
 
 def names() -> tuple[str, ...]:
-    """The games people ask for by name, each of them in its usual size; `make` takes other sizes and options too."""
+    """The board games people ask for by name, each in its usual size; `make` takes other sizes and options too."""
     return tuple(_GAMES)
+
+
+def simulated_names() -> tuple[str, ...]:
+    """The games that are simulated, robots: `make` gives a `SimulatedGame` for each of these names."""
+    return tuple(_SIMULATED)
 
 
 def make(name: str) -> Game:
@@ -60,13 +91,22 @@ def make(name: str) -> Game:
     match = re.fullmatch(r"(?P<game>[a-z_]*[a-z])(?P<size>[1-9][0-9]*(x[1-9][0-9]*)?)?", called)
     entry = _GAMES.get(match["game"]) if match else None
     sizes = match["size"].split("x") if match and match["size"] else []
+    if called in _SIMULATED:  # names with digits in them
+        entry, sizes = _SIMULATED[called].entry(), []
     if entry is None or (sizes and len(sizes) != len(entry.sizes)):
-        raise UnknownGame(f"unknown game {called!r}: the games are {', '.join(_GAMES)} ({_EXAMPLES})")
+        raise UnknownGame(f"unknown game {called!r}: the games are {', '.join((*_GAMES, *_SIMULATED))} ({_EXAMPLES})")
     try:
         size = dict(zip(entry.sizes, map(int, sizes), strict=True)) if sizes else entry.bare
         return entry.build(**size, **_read_options(called, entry, options.split(",") if colon else []))
     except ValueError as error:
         raise UnknownGame(str(error)) from None
+
+
+def make_board(name: str) -> Game:
+    """As `make`, for those who want a board. Raises UnknownGame, too, where the game is simulated."""
+    if name.partition(":")[0] in _SIMULATED:
+        raise UnknownGame(f"{name} is no board game but a task for a robot: `keima train {name}` teaches it")
+    return make(name)
 
 
 def _read_options(called: str, entry: _Entry, options: list[str]) -> dict[str, Any]:

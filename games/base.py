@@ -86,16 +86,18 @@ class Game:
     """Planes of the convolutional policy head. Together with `action_cells` it says where an action's logit is read."""
     num_extra_actions: int
     """Logits that belong to no cell (a pass), read from the pooled features."""
-    action_dtype: ClassVar[np.dtype[Any]] = np.dtype(np.int16)
+    action_dtype: np.dtype[Any] = np.dtype(np.int16)
     """How an action is stored: an integer, or a sub-array dtype such as `np.dtype((np.float32, (4,)))` for robots."""
     stores_states: ClassVar[bool] = False
     """True when replaying the actions is no cheap way to a state (physics): records then hold the states."""
     uses_history: bool = False
     """True when `legal_actions` or `step` read `history` (superko). Then the search gathers it for every node."""
-    discount: ClassVar[float] = 1.0
+    discount: float = 1.0
     """A reward this many steps later counts discount**steps. 1 for board games."""
     value_bounds: ClassVar[tuple[float, float] | None] = (-1.0, 1.0)
     """Bounds of any value. None: unknown, and the search min-max normalises per tree (robots)."""
+    goal_size: int = 0
+    """How many numbers a goal has that another one can be put in the place of (`SimulatedGame`); 0: there is none."""
     zero_sum: ClassVar[bool] = True
     """True when the only rewards are 1, 0, -1 at the end and two players have opposite interests: the search may then
     prove wins and losses."""
@@ -256,6 +258,11 @@ class Game:
         return type(self).is_legal is not Game.is_legal
 
     @property
+    def step_fields(self) -> tuple[tuple[Any, ...], ...]:
+        """What the record of a step holds besides what every game's does: fields of a structured dtype."""
+        return (("state", self.state_dtype),) if self.stores_states else ()
+
+    @property
     def proves(self) -> bool:
         """Whether terminal results are exact outcomes that the search may prove and back up."""
         return self.zero_sum and self.discount == 1.0 and self.num_players == 2
@@ -274,3 +281,93 @@ class Game:
     def value_high(self) -> float:
         """The largest possible value; -inf where unknown."""
         return -np.inf if self.value_bounds is None else self.value_bounds[1]
+
+
+class SimulatedGame(Game):
+    """A game that is simulated: many states are stepped by one call, and actions are numbers from -1 to 1.
+
+    No method of it is compiled into the search, which calls the batch methods below (`rl.search.simulator`). A state
+    holds all there is, so states are copied and searched at will. After `max_num_moves` steps an episode is cut, which
+    is no end: what would have come after it still counts. Policies are `2 * action_size` numbers, so that is
+    `num_actions`; observations are vectors, of shape (O, 1, 1), about as large as 1.
+
+    Axes: n states, R = rows_per_state, O numbers of an observation, D = action_size, G = goal_size.
+    """
+
+    num_players = 1
+    num_slots = 8
+    """A: how many sampled actions a node has."""
+    num_policy_planes = 0
+    value_bounds = None
+    zero_sum = False
+    stores_states = True
+    rows_per_state: int = 1
+    """R: observation rows of one state: 1, or more where others act at the same time and are played by a policy."""
+    action_size: int
+    """D: numbers of an action."""
+    value_range: tuple[float, float]
+    """What returns are expected to lie in: values are learnt within it."""
+
+    def reset_batch(self, states: StateArray, keys: HashArray) -> None:
+        """Write a starting state into each of `states` [n]; what is drawn is a function of `keys` [n] uint64."""
+        raise TypeError(f"{type(self).__name__} has no reset_batch")
+
+    def step_batch(self, states: StateArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Play `actions` [n, D] in place in `states` [n]: (rewards [n] float32, terminated [n]), True at true ends."""
+        raise TypeError(f"{type(self).__name__} has no step_batch")
+
+    def observe_batch(self, states: StateArray, observations: FloatArray) -> None:
+        """Write what the network sees of `states` [n] into `observations` [n, R, O, 1, 1], the one to move first."""
+        raise TypeError(f"{type(self).__name__} has no observe_batch")
+
+    def answer_batch(self, states: StateArray, answers: FloatArray) -> None:
+        """Note in `states` [n] what the others do in the next step: `answers` [n, R - 1, D]; only where R > 1."""
+        raise TypeError(f"{type(self).__name__} has no answer_batch")
+
+    def successes(self, states: StateArray) -> BoolArray:
+        """[n] whether the task is achieved in each of `states` [n]; False where that is not defined."""
+        return np.zeros(len(states), np.bool_)
+
+    @property
+    def step_fields(self) -> tuple[tuple[Any, ...], ...]:
+        """`state` before the step; whether it `terminated` the episode; whether it brought `success`; `cut_value`, the
+        value of what followed where the episode was cut, else 0; the goal that was `achieved` by it."""
+        fields = (*super().step_fields, ("terminated", np.bool_), ("success", np.bool_), ("cut_value", np.float32))
+        return (*fields, ("achieved", np.float32, (self.goal_size,))) if self.goal_size else fields
+
+    @property
+    def tells_success(self) -> bool:
+        """Whether the task can be achieved, and `successes` tells it."""
+        return type(self).successes is not SimulatedGame.successes
+
+    # --- hindsight: where goal_size > 0 -----------------------------------------------------------------------------
+
+    def achieved_goals(self, states: StateArray) -> FloatArray:
+        """[n, G] float32: the goal that each of `states` [n] has achieved."""
+        return np.zeros((len(states), 0), np.float32)
+
+    def set_goals(self, states: StateArray, goals: FloatArray) -> None:
+        """Have `states` [n] desire `goals` [n, G] float32."""
+        raise TypeError(f"{type(self).__name__} has no set_goals")
+
+    def goal_rewards(self, achieved: FloatArray, desired: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """(rewards [n] float32, terminated [n]) of steps that achieved `achieved` [n, G] where `desired` [n, G] was
+        wanted: what `step_batch` would have returned."""
+        raise TypeError(f"{type(self).__name__} has no goal_rewards")
+
+    # --- for people -------------------------------------------------------------------------------------------------
+
+    def picture(self, state: State) -> npt.NDArray[np.uint8]:
+        """[height, width, 3] uint8: one state as a picture."""
+        raise TypeError(f"{type(self).__name__} has no picture")
+
+    @property
+    def steps_per_second(self) -> float:
+        """How fast it goes in the world, for pictures that move."""
+        return 25.0
+
+    def new_states(self, keys: HashArray) -> StateArray:
+        """[n] fresh states, one for each of `keys` [n]."""
+        states = np.zeros(len(keys), self.state_dtype)
+        self.reset_batch(states, keys)
+        return states

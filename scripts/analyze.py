@@ -51,7 +51,7 @@ class Command:
 
 
 def run(command: Command) -> int:
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     _check(command)
     evaluator, model = _make_evaluator(game, command)
     names = EngineNames(version("keima"), model)

@@ -17,4 +17,15 @@ GameName = Annotated[
         "othello6, hex5:swap or connect_four5x4.",
     ),
 ]
-"""The positional GAME of a command: `game: GameName`, given to `games.make`."""
+"""The positional GAME of a command: `game: GameName`, given to `games.make_board`."""
+
+AnyGameName = Annotated[
+    str,
+    tyro.conf.Positional,
+    tyro.conf.arg(
+        metavar="GAME",
+        help=f"What is learnt: {', '.join(games.names())}, with a size and options where the game has them, such as "
+        f"othello6 or hex5:swap; or a task for a robot: {', '.join(games.simulated_names())}.",
+    ),
+]
+"""The same of commands that learn tasks of robots as well: given to `games.make`."""

@@ -75,7 +75,7 @@ def find_game(text: str) -> Game:
     Raises UnknownGame where there is neither, UserError where a module or a class is there and gives no game.
     """
     try:
-        return games.make(text)
+        return games.make_board(text)
     except games.UnknownGame as unknown:
         match = re.fullmatch(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)", text)
         if not match:

@@ -49,7 +49,7 @@ class Command:
 
 def run(command: Command) -> int:
     _check(command)
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     session = Session(game, remake, lambda game: _make_search(game, command), command.engine)
     GtpEngine(session, version("keima"), _tell).serve(_input_lines(), _write)
     return 0

@@ -70,7 +70,7 @@ class Command:
 
 
 def run(command: Command) -> int:
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     if command.sgf_dir is not None:
         _prepare_records(game, command.sgf_dir)
     result = play(command)
@@ -85,7 +85,7 @@ def run(command: Command) -> int:
 
 def play(command: Command) -> MatchResult:
     """The match that `command` asks for. Raises UserError where it asks for what cannot be."""
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     for option, value, least in (
         ("games", command.games, 1),
         ("simulations", command.simulations, 1),

@@ -63,7 +63,7 @@ class Command:
 
 
 def run(command: Command) -> int:
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     strength = _strength(command)
     if game.num_players != 2:
         raise UserError(f"{game.name} is for {game.num_players} player: there is nobody to play against")

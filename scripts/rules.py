@@ -24,7 +24,7 @@ class Command:
 
 
 def run(command: Command) -> int:
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     for line in sys.stdin.buffer:
         if line.strip():
             print(json.dumps(answer(game, line)), flush=True)

@@ -11,14 +11,18 @@ from typing import Annotated, Any
 import tyro
 
 import games
+from games.base import SimulatedGame
 from rl.learning.learner import LearnerConfig
+from rl.network.kinds import AnyConfig
 from rl.network.model import NetworkConfig
+from rl.replay.kinds import AnyWindowConfig
 from rl.replay.mixture import Mixture
 from rl.replay.window import WindowConfig
+from rl.selfplay.kinds import AnySelfplayConfig
 from rl.selfplay.lockstep import SelfplayConfig
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, ScheduleConfig, TrainConfig
 from rl.train.loop import train
-from scripts.arguments import GameName
+from scripts.arguments import AnyGameName, GameName
 from scripts.presets import BUDGETS, Budget, preset
 
 
@@ -28,7 +32,7 @@ class Command:
 
     The defaults follow from the size of GAME and from --preset; `keima train GAME --help` shows them."""
 
-    game: GameName = "connect_four"
+    game: AnyGameName = "connect_four"
     preset: Budget = "quick"
     """What the defaults are made for: quick, an agent to play against as soon as can be; laptop, the strongest that a
     machine without a GPU trains in an hour or more; gpu, larger networks and batches for a machine with one."""
@@ -52,9 +56,10 @@ class Command:
     """Learning starts with so many positions in the window."""
     games_per_generation: int = TrainConfig.games_per_generation
     """Deterministic mode: games played with each network."""
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    selfplay: SelfplayConfig = field(default_factory=SelfplayConfig)
-    window: WindowConfig = field(default_factory=WindowConfig)
+    # What these hold follows from the kind of game: the preset's kind is asked for.
+    network: tyro.conf.AvoidSubcommands[AnyConfig] = field(default_factory=NetworkConfig)
+    selfplay: tyro.conf.AvoidSubcommands[AnySelfplayConfig] = field(default_factory=SelfplayConfig)
+    window: tyro.conf.AvoidSubcommands[AnyWindowConfig] = field(default_factory=WindowConfig)
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
@@ -86,7 +91,7 @@ def run(command: Command) -> int:
     code = train(Mixture.mostly(game, others, command.also_share), config, run_dir)
     agent = run_dir / "agents" / f"{game.name}.safetensors"
     print(f"watch it:  keima watch {run_dir}")
-    if agent.exists():
+    if agent.exists() and not isinstance(game, SimulatedGame):
         print(f"play it:   keima play {game.name} --agent {agent}")
     if code:
         print("the same command goes on from here")

@@ -22,9 +22,9 @@ def remake(game: Game, size: tuple[int, int] | None, options: Mapping[str, str])
     chosen = ",".join(f"{name}={value}" if value else name for name, value in {**known, **options}.items())
     suffix = f":{chosen}" if chosen else ""
     if size is None or size == (width, height):
-        return games.make(called + suffix)
+        return games.make_board(called + suffix)
     kind = re.sub(r"[0-9]+(x[0-9]+)?$", "", called)
     if size[0] == size[1]:
         with contextlib.suppress(games.UnknownGame):  # then its sizes are written like 5x4, square ones too
-            return games.make(f"{kind}{size[0]}{suffix}")
-    return games.make(f"{kind}{size[0]}x{size[1]}{suffix}")
+            return games.make_board(f"{kind}{size[0]}{suffix}")
+    return games.make_board(f"{kind}{size[0]}x{size[1]}{suffix}")

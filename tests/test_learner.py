@@ -75,7 +75,7 @@ def test_learns_what_can_be_learned(precision: str) -> None:
     assert measured["policy/accuracy"] == 1.0 and measured["loss/policy"] < 0.1
     held_out = learner.evaluate(make_batch(game, 999, 64)._replace(policy=policy, legal=legal))
     assert held_out["holdout/loss/policy"] < 0.2
-    learner._symmetries = learner._symmetries[:1]  # the first cell is no symmetric notion
+    learner.lessons.symmetries = learner.lessons.symmetries[:1]  # the first cell is no symmetric notion
     assert learner.evaluate(make_batch(game, 999, 64))["holdout/value/accuracy"] > 0.9
 
 

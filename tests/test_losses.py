@@ -23,7 +23,7 @@ def test_losses_are_the_textbook_ones() -> None:
     game = TicTacToe()
     learner = make_learner(game, value_loss_weight=0.7, partition_loss_weight=0.01)
     batch = make_batch(game, 0)
-    learner._symmetries = learner._symmetries[:1]
+    learner.lessons.symmetries = learner.lessons.symmetries[:1]
     measured = learner.evaluate(batch)
     with torch.inference_mode():
         output = learner.ema_network(torch.from_numpy(batch.observations))
@@ -85,7 +85,7 @@ def test_what_training_alone_asks_for_by_hand() -> None:
     config = LearnerConfig(precision="float32", partition_loss_weight=0.0, **weights)
     heads = replace(SMALL_NETWORK, soft_policy_head=True, reply_head=True, short_value_head=True)
     learner = Learner(game, heads, config, 1)
-    learner._symmetries = learner._symmetries[:1]
+    learner.lessons.symmetries = learner.lessons.symmetries[:1]
     batch = make_batch(game, 0)
     measured = learner.evaluate(batch)
     with torch.inference_mode():
@@ -113,7 +113,7 @@ def test_each_head_of_training_alone_learns_and_teaches_the_tower(head: str) -> 
     others = {"value_loss_weight": 0.0, "partition_loss_weight": 0.0}
     config = LearnerConfig(warmup_steps=2, learning_rate=1e-2, ema_decay=0.9, precision="float32", **others)
     learner = Learner(TicTacToe(), replace(SMALL_NETWORK, **{f"{head}_head": True}), config, 1)
-    learner._symmetries = learner._symmetries[:1]
+    learner.lessons.symmetries = learner.lessons.symmetries[:1]
     batch = make_batch(TicTacToe(), 0)
     batch = batch._replace(policy=batch.legal / batch.legal.sum(1, keepdims=True, dtype=np.float32))
     first = learner.evaluate(batch)[f"holdout/loss/{head}"]
@@ -150,7 +150,7 @@ def test_score_heads_learn_who_will_own_what() -> None:
     assert parts["total"] == pytest.approx(
         parts["policy"] + parts["value"] + 0.5 * parts["ownership"] + 0.3 * parts["lead"], abs=1e-5
     )
-    learner._symmetries = learner._symmetries[:1]  # it sees no other
+    learner.lessons.symmetries = learner.lessons.symmetries[:1]  # it sees no other
     for _ in range(250):
         learner.train_step(batch)
     last = learner.evaluate(batch)

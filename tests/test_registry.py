@@ -77,3 +77,10 @@ def test_options_are_read_as_what_they_are(monkeypatch: pytest.MonkeyPatch) -> N
     for name in ("opt:komi", "opt:komi=", "opt:komi=nan", "opt:komi=inf", "opt:limit=1.5", "opt:ko=", "opt:size=9"):
         with pytest.raises(games.UnknownGame, match=r"komi=7\.5|limit=3|ko=positional"):
             games.make(name)
+
+
+def test_who_wants_a_board_gets_no_robot() -> None:
+    assert games.make_board("othello6").name == "othello6"
+    for name in games.simulated_names():
+        with pytest.raises(games.UnknownGame, match=f"{name} is no board game"):
+            games.make_board(name)

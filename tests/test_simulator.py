@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from search_checks import check_result, check_tree
 from search_games import NO_HISTORY, HashedEvaluator, RandomGame, Ring, Walk, legal_mask, position, rows_of
 
@@ -139,7 +141,7 @@ def test_what_a_simulator_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError):
         GaussianProposer(0, 2)
     with pytest.raises(ValueError):
-        GaussianProposer(4, 2, spread=0.0)
+        GaussianProposer(4, 2, uniform_share=1.0)
 
 
 # --- a robot: continuous actions, rewards, no bounds ----------------------------------------------------------------
@@ -153,7 +155,8 @@ class PointMass(Game):
     | `position` | m | from the goal |
     | `velocity` | m/s | |
 
-    The action is an acceleration, each part cut to [-4, 4] m/s^2. A step pays minus the distance (m) at its end.
+    The action is an acceleration in units of 4 m/s^2, each part cut to [-1, 1]. A step pays minus the distance (m) at
+    its end.
     """
 
     action_dtype = np.dtype((np.float32, (2,)))
@@ -179,7 +182,7 @@ class PointMass(Game):
 
     def step_batch(self, states: StateArray, actions: ActionArray) -> tuple[FloatArray, BoolArray]:
         assert actions.shape == (len(states), 2) and actions.dtype == np.float32
-        states["velocity"] += 0.1 * np.clip(actions, -4, 4)
+        states["velocity"] += 0.4 * np.clip(actions, -1, 1)
         states["position"] += 0.1 * states["velocity"]
         states["num_moves"] += 1
         distances: FloatArray = np.linalg.norm(states["position"], axis=1).astype(np.float32)
@@ -194,7 +197,7 @@ class PointMass(Game):
 
 
 class HandMade:
-    """Any push is as good as another (mean 0, deviation 2 m/s^2); being far and being fast the wrong way is bad."""
+    """Any push is as good as another (mean 0, deviation 1 before tanh); being far and fast the wrong way is bad."""
 
     network_id = 0
 
@@ -216,7 +219,7 @@ class HandMade:
         return self._answers[ticket]
 
     def evaluate(self, rows: FloatArray) -> Evaluation:
-        outputs = np.tile(np.array([0, 0, np.log(2), np.log(2)], np.float32), (len(rows), 1))
+        outputs = np.tile(np.zeros(4, np.float32), (len(rows), 1))
         coming = rows[:, :2] + 0.8 * rows[:, 2:]
         return Evaluation(outputs, (-8 * np.linalg.norm(coming, axis=1)).astype(np.float32))
 
@@ -250,7 +253,7 @@ def test_a_point_mass_reaches_its_goal(config: SearchConfig) -> None:
 
     def random(states: StateArray, step: int) -> ActionArray:
         keys = np.arange(num_episodes, dtype=np.uint64) + np.uint64(1000 * step)
-        return proposer.sample(np.tile(np.array([0, 0, np.log(2), np.log(2)], np.float32), (num_episodes, 1)), keys)
+        return proposer.sample(np.tile(np.zeros(4, np.float32), (num_episodes, 1)), keys)
 
     good, bad = returns(searched, num_episodes), returns(random, num_episodes)
     assert min(good) > max(bad) and np.mean(good) > 0.6 * np.mean(bad), (good, bad)
@@ -279,28 +282,48 @@ def test_sampled_actions_and_their_subtree() -> None:
         search.advance(np.array([9.0, 9.0], np.float32))
 
 
-def test_gaussian_proposals() -> None:
-    """Prior logits are log pi - log beta of the samples, and samples have the head's mean and deviation."""
-    means, deviations = np.array([0.5, -1.0]), np.array([0.3, 2.0])
-    outputs = np.tile(np.concatenate([means, np.log(deviations)]).astype(np.float32), (100, 1))
-    keys, states = np.arange(100, dtype=np.uint64), np.zeros(100, PointMass().state_dtype)
-    for spread in (1.0, 1.7):
-        found = GaussianProposer(20, 2, spread).propose(states, outputs, keys)
-        assert found.actions.shape == (100, 20, 2) and found.actions.dtype == np.float32
-        samples = found.actions.reshape(-1, 2).astype(np.float64)
-        np.testing.assert_allclose(samples.mean(axis=0), means, atol=0.1 * spread)
-        np.testing.assert_allclose(samples.std(axis=0), spread * deviations, rtol=0.05)
+def log_density(actions: np.ndarray, means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """[...] of tanh of Gaussians at `actions` [..., D], by the change of variables in float64."""
+    inner = np.arctanh(actions.astype(np.float64))
+    gaussian = -0.5 * ((inner - means) / deviations) ** 2 - np.log(deviations * np.sqrt(2 * np.pi))
+    return (gaussian - np.log1p(-(actions.astype(np.float64) ** 2))).sum(axis=-1)
 
-        def log_density(width: float, samples: np.ndarray = samples) -> np.ndarray:
-            scores = (samples - means) / (width * deviations)
-            return (-0.5 * scores**2 - np.log(width * deviations)).sum(axis=1)
 
-        expected = log_density(1.0) - log_density(spread)
-        np.testing.assert_allclose(found.prior_logits.ravel(), expected, atol=1e-4)
-        assert (found.num_slots == 20).all()
+@given(
+    means=st.tuples(st.floats(-2, 2), st.floats(-2, 2)),
+    deviations=st.tuples(st.floats(0.1, 1.5), st.floats(0.1, 1.5)),
+    share=st.sampled_from([0.0, 0.25, 0.5]),
+)
+@settings(max_examples=10)
+def test_prior_logits_are_those_of_the_mixture(
+    means: tuple[float, float], deviations: tuple[float, float], share: float
+) -> None:
+    """log pi - log beta, beta being the mixture of pi and of a uniform density of 1/4 in the square."""
+    outputs = np.tile(np.array([*means, *np.log(deviations)], np.float32), (5, 1))
+    found = GaussianProposer(8, 2, share).propose(np.zeros(5), outputs, np.arange(5, dtype=np.uint64))
+    assert found.actions.shape == (5, 8, 2) and found.actions.dtype == np.float32 and (found.num_slots == 8).all()
+    assert (np.abs(found.actions) < 1).all()
+    own = np.exp(log_density(found.actions, np.array(means), np.array(deviations)))
+    uniform_share = int(8 * share) / 8
+    expected = np.log(own) - np.log((1 - uniform_share) * own + uniform_share / 4)
+    np.testing.assert_allclose(found.prior_logits, expected, atol=2e-2)  # atanh of a float32 near 1 is not exact
+
+
+def test_samples_have_the_mixture_s_density() -> None:
+    """E[pi / beta] under beta is 1, and three quarters of the samples have the head's mean and deviation."""
+    means, deviations = np.array([0.5, -0.8]), np.array([0.3, 1.2])
+    outputs = np.tile(np.concatenate([means, np.log(deviations)]).astype(np.float32), (50, 1))
+    keys, states = np.arange(50, dtype=np.uint64), np.zeros(50)
+    found = GaussianProposer(40, 2).propose(states, outputs, keys)
+    assert abs(np.exp(found.prior_logits.astype(np.float64)).mean() - 1) < 0.1
+    own, even = found.actions[:, :30].reshape(-1, 2), found.actions[:, 30:].reshape(-1, 2)
+    inner = np.arctanh(own.astype(np.float64))
+    np.testing.assert_allclose(inner.mean(axis=0), means, atol=0.1)
+    np.testing.assert_allclose(inner.std(axis=0), deviations, rtol=0.06)
+    np.testing.assert_allclose(even.mean(axis=0), 0, atol=0.1)
+    np.testing.assert_allclose(even.std(axis=0), 1 / np.sqrt(3), rtol=0.08)
     np.testing.assert_array_equal(
-        GaussianProposer(20, 2).propose(states[3:4], outputs[3:4], keys[3:4]).actions[0],
-        GaussianProposer(20, 2).propose(states, outputs, keys).actions[3],
+        GaussianProposer(40, 2).propose(states[3:4], outputs[3:4], keys[3:4]).actions[0], found.actions[3]
     )
 
 
@@ -338,7 +361,7 @@ class Chase(PointMass):
 
 
 class Fleeing(HandMade):
-    """Means 0.5 away from the one that is seen, hardly any deviation."""
+    """Means tanh(0.5) away from the one that is seen, hardly any deviation."""
 
     num_numbers = 2
 
@@ -358,7 +381,7 @@ def test_others_that_act_at_once_are_played_by_their_policy(batch_size: int) -> 
     for tree in search.trees:
         for node in tree[1:20]:
             parent = tree[node["parent"]]["state"]
-            fled = 0.5 if parent["other"] >= parent["own"] else -0.5
+            fled = np.tanh(0.5 if parent["other"] >= parent["own"] else -0.5)
             assert abs(parent["answer"] - fled) < 1e-6
             assert abs(node["state"]["other"] - parent["other"] - fled) < 1e-6
             assert abs(node["reward"] + abs(node["state"]["own"] - node["state"]["other"])) < 1e-6

@@ -173,6 +173,8 @@ class CartPoleSwingUp(Task):
     observation_high = (RAIL, SPEED_LIMIT, 1.0, 1.0, SPIN_LIMIT)
     control_rate = RATE
     max_episode_steps = 250
+    discount = 0.98
+    value_range = (0.0, 50.0)
     parameters: ClassVar = {
         "cart_mass": Parameter(CART_MASS, 1.0, 0.8, 1.2, "kg"),
         "pole_mass": Parameter(POLE_MASS, 0.1, 0.05, 0.2, "kg"),

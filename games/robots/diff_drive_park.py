@@ -145,6 +145,8 @@ class DiffDrivePark(GoalTask):
     goal_high = (LOT, LOT, math.pi)
     control_rate = RATE
     max_episode_steps = 100
+    discount = 0.97
+    value_range = (-34.0, 0.0)
     parameters: ClassVar = {
         "drive": Parameter(DRIVE, 1.0, 0.8, 1.2, "of nominal"),
         "steering": Parameter(STEERING, 1.0, 0.8, 1.2, "of nominal"),

@@ -141,6 +141,8 @@ class Quadrotor2DHover(GoalTask):
     goal_high = (WALL, CEILING)
     control_rate = RATE
     max_episode_steps = 150
+    discount = 0.97
+    value_range = (-170.0, 0.0)
     parameters: ClassVar = {
         "mass": Parameter(MASS, 0.5, 0.4, 0.6, "kg"),
         "inertia": Parameter(INERTIA, 0.03, 0.024, 0.036, "kg m^2"),

@@ -151,6 +151,8 @@ class QuadrupedWalk(SimulatedTask):
     control_rate = RATE
     num_substeps = 4
     max_episode_steps = 500
+    discount = 0.98
+    value_range = (0.0, 50.0)
     parameters: ClassVar = {
         "trunk_mass": Parameter(TRUNK_MASS, 6.0, 4.5, 8.0, "kg"),
         "leg_mass": Parameter(LEG_MASS, 1.0, 0.8, 1.2, "of nominal"),

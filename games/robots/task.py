@@ -61,6 +61,10 @@ class Task(ABC):
     max_episode_steps: ClassVar[int]
     """After so many steps an episode is truncated, which is no end of the task."""
     parameters: ClassVar[Mapping[str, Parameter]] = {}
+    discount: ClassVar[float] = 0.95
+    """For learning: a reward this many steps later counts discount**steps."""
+    value_range: ClassVar[tuple[float, float]] = (-20.0, 0.0)
+    """For learning: what sums of discounted rewards lie in. As written here, for rewards from -1 to 0."""
     view: ClassVar[tuple[float, float, float, float]]
     """What a picture shows, in metres: (left, bottom, right, top)."""
 

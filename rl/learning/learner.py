@@ -11,21 +11,21 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from games.base import Game
 from rl.errors import UserError
-from rl.learning.losses import Inputs, Losses, LossWeights, TrainingBatch, losses_of, measurements, value_targets
+from rl.learning.lessons import AnyBatch, lessons_of
+from rl.learning.losses import Inputs, Losses, LossWeights, losses_of, measurements
 from rl.learning.optimizers import Optimizers
 from rl.network.allocator import keep_freed_memory
 from rl.network.folded import inference_dtype
-from rl.network.model import CategoricalHead, Network, NetworkConfig, NetworkShape
+from rl.network.kinds import AnyConfig, AnyNetwork, kind_of, make_network
 
 BAD_STEPS_BEFORE_ROLLBACK = 3
 ROLLBACKS_BEFORE_GIVING_UP = 10
@@ -115,15 +115,13 @@ class Learner:
     def __init__(
         self,
         game: Game,
-        network_config: NetworkConfig,
+        network_config: AnyConfig,
         config: LearnerConfig,
         seed: int,
         *,
         device: str = "cpu",
         num_threads: int = 1,
     ) -> None:
-        if network_config.score_heads and not game.is_scored:
-            raise UserError(f"--network.score-heads: {game.name} is not scored")
         keep_freed_memory()
         self.config = config
         self.steps = 0
@@ -139,17 +137,16 @@ class Learner:
         self._rollbacks_in_a_row = 0
         self._device = torch.device(device)
         self._num_threads = num_threads
-        self._symmetries = game.symmetries()
-        self._head = CategoricalHead()
+        self._head = kind_of(game).head()
         if config.precision == "auto":
             self._autocast = inference_dtype(self._device) == torch.bfloat16
         else:
             self._autocast = config.precision == "bfloat16"
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = Network(NetworkShape.of(game), network_config)
-        self._network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.ema_network: Network = copy.deepcopy(self._network).eval().requires_grad_(False)
+        network = make_network(game, network_config, seed)
+        self.lessons = lessons_of(game, network, self._device)
+        """How batches are taught."""
+        self._network: AnyNetwork = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema_network: AnyNetwork = copy.deepcopy(self._network).eval().requires_grad_(False)
         """What plays, in evaluation mode."""
         self._optimizers = Optimizers(
             self._network,
@@ -167,7 +164,7 @@ class Learner:
         """Say how much of the planned run is done, 0 to 1, by whatever it is planned in: the rate anneals with it."""
         self._progress = min(max(fraction, 0.0), 1.0)
 
-    def train_step(self, batch: TrainingBatch) -> dict[str, float]:
+    def train_step(self, batch: AnyBatch) -> dict[str, float]:
         """One step on a batch; returns its measurements by metric name, those of the batch as it was before the step.
 
         Raises UserError when rolling back does not help.
@@ -179,7 +176,8 @@ class Learner:
         self._optimizers.set_schedule(share)
         buffers = [buffer.clone() for buffer in self._network.buffers()]
         self._optimizers.forget_gradients()
-        losses = self._losses(self._network.train(), self._inputs(batch))
+        inputs = self.lessons.inputs(batch, self.ema_network, self.steps)
+        losses = self._losses(self._network.train(), inputs)
         losses.total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._network.parameters(), self.config.gradient_clip)
         metrics = measurements(losses, "", {"learner/gradient_norm": norm})  # the step's one wait for the device
@@ -194,16 +192,16 @@ class Learner:
             self._skip(buffers)
         return metrics
 
-    def evaluate(self, batch: TrainingBatch) -> dict[str, float]:
+    def evaluate(self, batch: AnyBatch) -> dict[str, float]:
         """Measurements of the averaged weights on a batch held out of training, by metric name (`holdout/...`).
 
         The mean over all symmetries of the game, so that two evaluations of a batch differ by the weights alone.
         """
         torch.set_num_threads(self._num_threads)
-        inputs = self._inputs(batch)
+        inputs = self.lessons.inputs(batch, self.ema_network, self.steps)
         results = []
         with torch.inference_mode():
-            for view in self._views(inputs):
+            for view in self.lessons.views(inputs):
                 results.append(measurements(self._losses(self.ema_network, view), "holdout/", {}))
         names = set.intersection(*(set(result) for result in results))
         return {name: sum(result[name] for result in results) / len(results) for name in sorted(names)}
@@ -253,44 +251,7 @@ class Learner:
         warmup = min(1.0, self.steps / self.config.warmup_steps) if self.config.warmup_steps else 1.0
         return warmup * 0.5 * (1 + math.cos(math.pi * self._progress))
 
-    def _inputs(self, batch: TrainingBatch) -> Inputs:
-        def moved(array: np.ndarray[Any, Any]) -> Tensor:
-            return torch.from_numpy(array).to(self._device, non_blocking=True)
-
-        outcome = moved(batch.outcome)
-        value_target = value_targets(moved(batch.lambda_returns))
-        return Inputs(
-            moved(batch.observations),
-            moved(batch.legal),
-            moved(batch.policy),
-            outcome,
-            value_target,
-            moved(batch.replies),
-            moved(batch.short_returns),
-            None if batch.mask is None else moved(batch.mask),
-            None if batch.ownership is None else moved(batch.ownership),
-            None if batch.leads is None else moved(batch.leads),
-        )
-
-    def _views(self, inputs: Inputs) -> Iterator[Inputs]:
-        """The batch as each symmetry shows it."""
-        for symmetry in self._symmetries:
-            cells = torch.from_numpy(np.ascontiguousarray(symmetry.cells)).to(self._device)  # may be a turned view
-            origins = torch.from_numpy(np.argsort(symmetry.actions)).to(self._device)  # new action -> original
-
-            def turned(cells_last: Tensor, cells: Tensor = cells) -> Tensor:
-                return cells_last.flatten(-2)[..., cells].view_as(cells_last)
-
-            yield inputs._replace(
-                observations=turned(inputs.observations),
-                mask=None if inputs.mask is None else turned(inputs.mask),
-                ownership=None if inputs.ownership is None else turned(inputs.ownership),
-                legal=inputs.legal[:, origins],
-                policy=inputs.policy[:, origins],
-                replies=inputs.replies[:, origins],
-            )
-
-    def _losses(self, network: Network, inputs: Inputs) -> Losses:
+    def _losses(self, network: AnyNetwork, inputs: Inputs) -> Losses:
         observations = inputs.observations.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
             output = network(observations, inputs.mask)

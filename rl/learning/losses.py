@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from games.base import BoolArray, FloatArray
-from rl.network.model import SCORE_UNIT, AuxiliaryPrediction, CategoricalHead, NetworkOutput, ScorePrediction
+from rl.network.model import SCORE_UNIT, AuxiliaryPrediction, NetworkOutput, ScorePrediction
 
 CALIBRATION_BINS = 10
 
@@ -62,14 +62,28 @@ class TrainingBatch(Protocol):
         """[n] float32: by how many points the player to move led at the end."""
 
 
+class Head(Protocol):
+    """What a policy's numbers mean: `CategoricalHead` or `rl.network.vector.GaussianHead`. A is the number of choices:
+    all actions, some of them not legal, or the actions that were sampled."""
+
+    def log_prob(self, policy_logits: Tensor, choices: Tensor) -> Tensor:
+        """[n, A] float32: logarithms of the choices' probabilities, or densities."""
+
+    def log_partition(self, policy_logits: Tensor, choices: Tensor) -> Tensor | None:
+        """[n] float32: the logarithm of what probabilities are divided by; None where there is no such thing."""
+
+    def scalars(self, policy_logits: Tensor, log_probs: Tensor, choices: Tensor, weights: Tensor) -> dict[str, Tensor]:
+        """What is told of a policy beside its loss, by metric name; `weights` [n, A] are the search's."""
+
+
 class Inputs(NamedTuple):
     observations: Tensor  # [n, C, H, W]
-    legal: Tensor  # [n, num_actions]
-    policy: Tensor  # [n, num_actions]
-    outcome: Tensor  # [n, 3]
-    value_target: Tensor  # [n, 3]
-    replies: Tensor  # [n, num_actions]
-    short_returns: Tensor  # [n]
+    choices: Tensor  # [n, num_actions] which actions are legal, or [n, A, D] the sampled ones
+    policy: Tensor  # [n, A]
+    outcome: Tensor | None  # [n, 3]; None where nobody wins or loses
+    value_target: Tensor  # [n, 3] win, draw, loss; or [n, bins]
+    replies: Tensor | None  # [n, num_actions]; this and the next: for heads that training alone asks
+    short_returns: Tensor | None  # [n]
     mask: Tensor | None  # [n, 1, H, W]
     ownership: Tensor | None  # [n, H, W]; this and the next: None where games are not scored
     leads: Tensor | None  # [n]
@@ -90,7 +104,7 @@ class LossWeights(NamedTuple):
 class Losses(NamedTuple):
     total: Tensor
     scalars: dict[str, Tensor]  # detached, each of one element
-    scores: Tensor  # [2, n] detached: expected score and the game's score, win 1, draw 1/2, loss 0
+    scores: Tensor | None  # [2, n] detached: expected score and the game's score, win 1, draw 1/2, loss 0
 
 
 def value_targets(returns: Tensor) -> Tensor:
@@ -128,35 +142,36 @@ def softened(policy: Tensor) -> Tensor:
 
 
 def auxiliary_losses(
-    prediction: AuxiliaryPrediction, inputs: Inputs, head: CategoricalHead, weights: LossWeights
+    prediction: AuxiliaryPrediction, inputs: Inputs, head: Head, weights: LossWeights
 ) -> dict[str, tuple[Tensor, float]]:
     """(loss, weight) by metric name, each loss the mean over the batch, of what training alone asks for."""
     found: dict[str, tuple[Tensor, float]] = {}
     if prediction.soft_policy_logits is not None:
-        log_soft = head.log_prob(prediction.soft_policy_logits, inputs.legal)
+        log_soft = head.log_prob(prediction.soft_policy_logits, inputs.choices)
         found["loss/soft_policy"] = -(softened(inputs.policy) * log_soft).sum(-1).mean(), weights.soft_policy
-    if prediction.reply_logits is not None:
+    if prediction.reply_logits is not None and inputs.replies is not None:
         # What will be legal is not known here, so that the softmax is over all actions.
         log_reply = prediction.reply_logits.float().log_softmax(-1)
         found["loss/reply"] = -(inputs.replies * log_reply).sum(-1).mean(), weights.reply
-    if prediction.short_value is not None:
+    if prediction.short_value is not None and inputs.short_returns is not None:
         errors = prediction.short_value.float() - inputs.short_returns
         found["loss/short_value"] = errors.square().mean(), weights.short_value
     return found
 
 
-def losses_of(output: NetworkOutput, inputs: Inputs, head: CategoricalHead, weights: LossWeights) -> Losses:
+def losses_of(output: NetworkOutput, inputs: Inputs, head: Head, weights: LossWeights) -> Losses:
     """Cross-entropies of a network's answer to a batch: policy against the search's, value against `value_target`; and
     those of `score_losses` and `auxiliary_losses` where the network has such heads."""
-    log_priors = head.log_prob(output.policy_logits.float(), inputs.legal)  # [n, num_actions]
-    log_values = torch.log_softmax(output.value_logits.float(), dim=1)  # [n, 3]
-    policy_loss = -(inputs.policy * log_priors).sum(-1).mean()
+    log_probs = head.log_prob(output.policy_logits, inputs.choices)  # [n, A]
+    log_values = torch.log_softmax(output.value_logits.float(), dim=1)  # [n, 3] or [n, bins]
+    policy_loss = -(inputs.policy * log_probs).sum(-1).mean()
     value_loss = -(inputs.value_target * log_values).sum(-1).mean()
-    log_partition = head.log_partition(output.policy_logits, inputs.legal)  # [n]
-    value_log_partition = output.value_logits.float().logsumexp(-1)  # [n]
     # Softmax does not see what all logits have in common. Left free it wanders off, until the differences drown in it:
     # the z-loss of PaLM (Chowdhery et al. 2022, 2204.02311, section 5).
-    partition_loss = log_partition.square().mean() + value_log_partition.square().mean()
+    partition_loss = output.value_logits.float().logsumexp(-1).square().mean()
+    log_partition = head.log_partition(output.policy_logits, inputs.choices)  # [n]
+    if log_partition is not None:
+        partition_loss = log_partition.square().mean() + partition_loss
     total = policy_loss + weights.value * value_loss + weights.partition * partition_loss
     extra = auxiliary_losses(output.auxiliary, inputs, head, weights)
     if output.score is not None:
@@ -166,32 +181,35 @@ def losses_of(output: NetworkOutput, inputs: Inputs, head: CategoricalHead, weig
     for loss, weight in extra.values():
         total = total + weight * loss
     with torch.no_grad():
-        priors, values = log_priors.exp() * inputs.legal, log_values.exp()
-        wins_and_half_draws = values.new_tensor([1.0, 0.5, 0.0])
         target_entropy = torch.special.entr(inputs.policy).sum(-1).mean()
         scalars = {
             "loss/total": total.detach(),
             "loss/policy": policy_loss.detach(),
             "loss/value": value_loss.detach(),
-            "policy/entropy": torch.special.entr(priors).sum(-1).mean(),
             "policy/target_entropy": target_entropy,
-            "policy/kl_to_search": policy_loss - target_entropy,
-            "policy/log_partition": log_partition.abs().mean(),
-            "policy/accuracy": (priors.argmax(1) == inputs.policy.argmax(1)).float().mean(),
-            "value/accuracy": (values.argmax(1) == inputs.outcome.argmax(1)).float().mean(),
+            **head.scalars(output.policy_logits, log_probs, inputs.choices, inputs.policy),
             **{name: loss.detach() for name, (loss, _) in extra.items()},
         }
-        scores = torch.stack((values @ wins_and_half_draws, inputs.outcome @ wins_and_half_draws))
+        scores = None
+        if inputs.outcome is not None:
+            values = log_values.exp()
+            scalars["value/accuracy"] = (values.argmax(1) == inputs.outcome.argmax(1)).float().mean()
+            wins_and_half_draws = values.new_tensor([1.0, 0.5, 0.0])
+            scores = torch.stack((values @ wins_and_half_draws, inputs.outcome @ wins_and_half_draws))
     return Losses(total, scalars, scores)
 
 
 def measurements(losses: Losses, prefix: str, extra: Mapping[str, Tensor]) -> dict[str, float]:
     """All numbers of a batch, fetched from the device at once."""
     scalars = {**losses.scalars, **extra}
-    stacked = torch.stack([scalar.detach() for scalar in scalars.values()])
-    flat = torch.cat((stacked, losses.scores.flatten())).cpu().numpy()
-    metrics = {f"{prefix}{name}": float(number) for name, number in zip(scalars, flat, strict=False)}
-    expected, actual = flat[len(scalars) :].reshape(2, -1)
+    flat = torch.stack([scalar.detach() for scalar in scalars.values()])
+    if losses.scores is not None:
+        flat = torch.cat((flat, losses.scores.flatten()))
+    numbers = flat.cpu().numpy()
+    metrics = {f"{prefix}{name}": float(number) for name, number in zip(scalars, numbers, strict=False)}
+    if losses.scores is None:
+        return metrics
+    expected, actual = numbers[len(scalars) :].reshape(2, -1)
     return metrics | {f"{prefix}{name}": number for name, number in calibration(expected, actual).items()}
 
 

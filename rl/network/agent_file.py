@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from games.base import Game
 from rl.errors import UserError
-from rl.network.model import Network, NetworkConfig, NetworkShape
+from rl.network.kinds import AnyNetwork, kind_of
 
 FORMAT_VERSION = 1
 
@@ -33,7 +33,7 @@ def _digest(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def save_agent(path: Path, network: Network, game: Game, metadata: Mapping[str, str]) -> None:
+def save_agent(path: Path, network: AnyNetwork, game: Game, metadata: Mapping[str, str]) -> None:
     """Write the weights of `network` for `game` to `path`, replacing what was there only when the new file is whole.
 
     `metadata` are free strings about the agent (its card): how it was trained, how strong it is. `read_card` gives
@@ -62,7 +62,7 @@ def save_agent(path: Path, network: Network, game: Game, metadata: Mapping[str, 
         raise UserError(f"cannot write the agent {path}: {error.strerror or error}") from error
 
 
-def load_agent(path: Path, game: Game) -> Network:
+def load_agent(path: Path, game: Game) -> AnyNetwork:
     """The network in the agent file `path`, in evaluation mode, its size as the file says and its shape `game`'s.
 
     Any game of the agent's family will do: weights do not depend on the board's size. Raises UserError when the file is
@@ -74,28 +74,16 @@ def load_agent(path: Path, game: Game) -> Network:
         known = (header["game"], header.get("family", header["game"]))
         if game.name != known[0] and game.family != known[1]:
             raise UserError(f"{path} is an agent of {header['game']}, not of {game.name}")
-        config = NetworkConfig(**header["config"])
-        shape = NetworkShape.of(game)
-        if not _fits(header["shape"], shape, same_game=game.name == known[0]):
+        kind = kind_of(game)
+        config, shape = kind.config(**header["config"]), kind.shape.of(game)
+        found = kind.shape.from_json(header["shape"])
+        if not (found == shape or (game.name != known[0] and found.serves(shape))):
             raise UserError(f"{path} was made for another version of {game.name}: its observations or actions differ")
-        network = Network(shape, config)
+        network: AnyNetwork = kind.network(shape, config)
         network.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"{path} is damaged: its header does not describe its weights") from error
     return network.eval()
-
-
-def _fits(fields: Mapping[str, Any], shape: NetworkShape, *, same_game: bool) -> bool:
-    """Whether a network of the shape with these `fields` (of a file's header) serves a game of `shape`.
-
-    In another game of the family the board, and where its actions are read, may differ; planes and extra actions are
-    in the weights.
-    """
-    cells = tuple((int(plane), int(row), int(column)) for plane, row, column in fields["action_cells"])
-    found = NetworkShape(**{**fields, "action_cells": cells})
-    if not same_game:
-        found = replace(found, height=shape.height, width=shape.width, action_cells=shape.action_cells)
-    return found == shape
 
 
 def read_card(path: Path) -> dict[str, str]:

@@ -15,8 +15,11 @@ from games.base import FloatArray, Game
 from rl.errors import UserError
 from rl.network.choice import Backend, cpu_device
 from rl.network.device import MAX_OUTSTANDING, NUM_LANES, Device, Precision, Workload
+from rl.network.kinds import AnyNetwork
 from rl.network.model import Network, NetworkShape
 from rl.network.scores import NetworkScores
+from rl.network.vector import VectorNetwork
+from rl.network.vector_device import VectorDevice
 from rl.search.evaluation import Evaluation
 
 
@@ -77,7 +80,7 @@ class NetworkEvaluator(HandOver):
     def __init__(
         self,
         game: Game,
-        network: Network,
+        network: AnyNetwork,
         batch_size: int,
         *,
         device: str = "cpu",
@@ -87,23 +90,39 @@ class NetworkEvaluator(HandOver):
         precision: Precision = "native",
         backend: Backend = "torch",
     ) -> None:
-        shape, state = NetworkShape.of(game), network.state_dict()
         kind = device.partition(":")[0]
+        if kind != "cpu" and not (kind == "cuda" and torch.cuda.is_available()):
+            raise UserError(f"torch has no device {device!r} here that networks are evaluated on: try cpu")
+        state = network.state_dict()
         evaluating: Device
-        if kind == "cpu":
+        if isinstance(network, VectorNetwork):
+            dtype = torch.float32 if precision == "float32" else None
+            evaluating = VectorDevice(
+                network.shape,
+                network.config,
+                state,
+                batch_size,
+                torch.device(device),
+                num_threads=num_threads,
+                fixed_batch=fixed_batch,
+                dtype=dtype,
+            )
+        elif kind == "cpu":
+            shape = NetworkShape.of(game)
             workload = Workload(shape, network.config, batch_size, num_threads, fixed_batch, precision)
             evaluating = cpu_device(workload, state, backend)
-        elif kind == "cuda" and torch.cuda.is_available():
+        else:
             from rl.network.cuda import CudaDevice  # only where it can run
 
+            shape = NetworkShape.of(game)
             evaluating = CudaDevice(shape, network.config, state, batch_size, torch.device(device), fixed_batch)
-        else:
-            raise UserError(f"torch has no device {device!r} here that networks are evaluated on: try cpu")
         super().__init__(evaluating, batch_size, network_id)
         self.description = evaluating.description
         """Library and arithmetic, for people."""
-        self.score_reader = NetworkScores(network) if network.config.score_heads else None
+        self.score_reader: NetworkScores | None = None
         """Foretells scores with the same weights; None where the network has not learnt to."""
+        if isinstance(network, Network) and network.config.score_heads:
+            self.score_reader = NetworkScores(network)
 
     def load_weights(self, state: Mapping[str, Tensor], network_id: int) -> None:
         super().load_weights(state, network_id)

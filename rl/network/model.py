@@ -11,8 +11,8 @@ tower is AlphaGo Zero's (Silver et al. 2017) with each block's pooled features a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -89,6 +89,17 @@ class NetworkShape:
         num_planes, height, width = game.observation_shape
         cells = tuple((int(plane), int(row), int(column)) for plane, row, column in game.action_cells())
         return cls(num_planes, height, width, game.num_policy_planes, game.num_extra_actions, cells)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> NetworkShape:
+        """The shape whose fields a file holds. Raises TypeError where they are others."""
+        cells = tuple((int(plane), int(row), int(column)) for plane, row, column in fields["action_cells"])
+        return cls(**{**fields, "action_cells": cells})
+
+    def serves(self, other: NetworkShape) -> bool:
+        """Whether a network of this shape plays another game of the family, of the shape `other`: the board, and where
+        its actions are read, may differ; planes and extra actions are in the weights."""
+        return replace(self, height=other.height, width=other.width, action_cells=other.action_cells) == other
 
     @property
     def num_actions(self) -> int:
@@ -348,6 +359,18 @@ class CategoricalHead:
     def log_partition(self, policy_logits: Tensor, legal: Tensor) -> Tensor:
         """[n] float32: the logarithm of what the legal actions' exponentials sum to, which no probability shows."""
         return policy_logits.float().masked_fill(~legal, -1e30).logsumexp(-1)
+
+    def scalars(self, policy_logits: Tensor, log_priors: Tensor, legal: Tensor, weights: Tensor) -> dict[str, Tensor]:
+        """What is told of a policy, by metric name: of its `log_prob` [n, num_actions], and of the search's policy
+        `weights` [n, num_actions]."""
+        priors = log_priors.exp() * legal
+        cross_entropy, target_entropy = -(weights * log_priors).sum(-1), torch.special.entr(weights).sum(-1)
+        return {
+            "policy/entropy": torch.special.entr(priors).sum(-1).mean(),
+            "policy/kl_to_search": (cross_entropy - target_entropy).mean(),
+            "policy/log_partition": self.log_partition(policy_logits, legal).abs().mean(),
+            "policy/accuracy": (priors.argmax(1) == weights.argmax(1)).float().mean(),
+        }
 
 
 def fold_batch_norm(state: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:

@@ -30,7 +30,7 @@ class Mixture:
             raise UserError("the games played together have shares above 0")
         self.games = tuple(games)
         self.shares = tuple(share / sum(shares) for share in shares)
-        for game in games:
+        for game in games[1:]:
             _embedding(game, self.canvas)
         self._bounds = np.cumsum(self.shares)
 

@@ -47,9 +47,9 @@ def step_dtype(game: Game) -> np.dtype[np.void]:
     | `surprise` | KL(policy target, the network's policy before the search) in nats; 0 where it is no target |
     | `reward` | what `Game.step` returned for the move, for the player who moved |
     | `network_id` | the network that was asked |
-    | `state` | the state before the move; only where `game.stores_states` |
+    | others | `game.step_fields`: the state before the move where it is stored, how a simulated episode went on |
     """
-    fields: list[tuple[str, Any]] = [
+    fields: list[tuple[Any, ...]] = [
         ("action", game.action_dtype),
         ("to_play", np.int8),
         ("is_target", np.bool_),
@@ -59,9 +59,7 @@ def step_dtype(game: Game) -> np.dtype[np.void]:
         ("reward", np.float32),
         ("network_id", np.uint32),
     ]
-    if game.stores_states:
-        fields.append(("state", game.state_dtype))
-    return np.dtype(fields)
+    return np.dtype([*fields, *game.step_fields])
 
 
 def target_dtype(game: Game) -> np.dtype[np.void]:

@@ -10,12 +10,11 @@ import numpy as np
 
 from games.base import BoolArray, FloatArray, Game, IndexArray
 from rl.errors import UserError
+from rl.replay.holdout import is_held_out
 from rl.replay.records import GameRecord, step_dtype, target_dtype
 from rl.replay.rows import RowQueue
 from rl.replay.sampling import count_copies, fill_batch, fill_final, fill_lambda_returns, fill_returns, fill_scores
-from rl.search.random import random_bits
 
-_HOLDOUT_KEY = np.uint64(0x686F6C646F7574)  # "holdout"
 _GAME_DTYPE = np.dtype([(name, np.int64) for name in ("game", "number", "step", "target", "num_positions")])
 """A game held: how many were added before it, its number, the `RowQueue.end` of steps and of targets before it, and
 how many rows of `_POSITION_DTYPE` it has."""
@@ -196,8 +195,7 @@ class Window:
 
     def is_held_out(self, game_number: int) -> bool:
         """Whether a game is never trained on: a function of its number alone."""
-        share = int(random_bits(_HOLDOUT_KEY, np.uint64(game_number))) / 2.0**64
-        return share < self._config.holdout_fraction
+        return is_held_out(game_number, self._config.holdout_fraction)
 
     def sample(self, batch_size: int, key: int) -> Batch:
         """Draw positions uniformly, with replacement, from all positions to train on.

@@ -6,17 +6,22 @@ proposal beta are the slots, with the prior logit log pi - log beta.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from games.base import FloatArray, HashArray, IndexArray, StateArray
-from games.compiled import njit
-from rl.search.random import normal
+from games.compiled import inlined, njit
+from rl.search.random import normal, random_bits, uniform
 
 ActionArray = npt.NDArray[Any]
 """[n, ...] of the game's action_dtype."""
+
+LARGEST_ACTION = 0.9999
+"""Numbers of an action are cut to this size: at 1 a Gaussian before tanh has no density."""
+_UNIFORM = 0x756E69  # "uni": apart from the normal variates
 
 
 class Proposals(NamedTuple):
@@ -42,41 +47,72 @@ class Proposer(Protocol):
         ...
 
 
+@inlined
+def _cut(number: float) -> float:
+    return min(max(number, -LARGEST_ACTION), LARGEST_ACTION)
+
+
 @njit
-def draw_normals(keys: HashArray, out: npt.NDArray[np.float64]) -> None:
-    """Standard normal variates into `out` [n, K, D]; each row's are a function of its key."""
-    _, num_samples, size = out.shape
-    for row in range(keys.size):
+def propose_gaussian(
+    outputs: FloatArray, keys: HashArray, num_uniform: int, actions: FloatArray, prior_logits: FloatArray
+) -> None:
+    """Write K samples a row into `actions` [n, K, D] and log pi - log beta of each into `prior_logits` [n, K].
+
+    `outputs` [n, 2 * D] are means and logarithms of deviations before tanh. The last `num_uniform` samples are uniform
+    in the box, the others come from pi; beta is their mixture.
+    """
+    num_rows, num_samples, size = actions.shape
+    share = num_uniform / num_samples
+    log_own, constant = math.log(max(1.0 - share, 1e-30)), 0.5 * math.log(2.0 * math.pi)
+    log_even = math.log(max(share, 1e-30)) - size * math.log(2.0)
+    for row in range(num_rows):
+        key = keys[row]
+        uniform_key = random_bits(key, np.uint64(_UNIFORM))
         for sample in range(num_samples):
+            log_density = 0.0
             for index in range(size):
-                out[row, sample, index] = normal(keys[row], np.uint64(2 * (sample * size + index)))
+                mean, log_deviation = float(outputs[row, index]), float(outputs[row, size + index])
+                place = sample * size + index
+                if sample < num_samples - num_uniform:
+                    score = normal(key, np.uint64(2 * place))
+                    action = _cut(math.tanh(mean + math.exp(log_deviation) * score))
+                else:
+                    action = _cut(2.0 * uniform(uniform_key, np.uint64(place)) - 1.0)
+                    score = (math.atanh(action) - mean) * math.exp(-log_deviation)
+                log_density -= 0.5 * score * score + log_deviation + constant + math.log1p(-action * action)
+                actions[row, sample, index] = action
+            # log of 1 / (own share + uniform density / pi)
+            own, even = log_own, log_even - log_density
+            largest = max(own, even)
+            prior_logits[row, sample] = -largest - math.log(math.exp(own - largest) + math.exp(even - largest))
 
 
 class GaussianProposer:
-    """K actions of D numbers for a head whose outputs are D means and D logarithms of standard deviations.
+    """K actions of D numbers in [-1, 1], three quarters of them from the policy and the others uniform in the box.
 
-    With z standard normal, samples mean + spread * deviation * z come from a beta that is `spread` times as wide as pi,
-    so log pi - log beta is the sum over D of log(spread) + (1 - spread**2) / 2 * z**2.
+    The policy is a Gaussian before tanh (`rl.network.vector.GaussianHead`). What it holds for impossible is then
+    proposed all the same, so that a search can find what the policy has forgotten.
     """
 
-    def __init__(self, num_samples: int, action_size: int, spread: float = 1.0) -> None:
-        if num_samples < 1 or action_size < 1 or spread <= 0:
-            raise ValueError("num_samples and action_size are at least 1, spread is above 0")
-        self.num_samples, self.action_size, self.spread = num_samples, action_size, spread
+    def __init__(self, num_samples: int, action_size: int, uniform_share: float = 0.25) -> None:
+        if num_samples < 1 or action_size < 1 or not 0 <= uniform_share < 1:
+            raise ValueError("num_samples and action_size are at least 1, uniform_share is from 0 to below 1")
+        self.num_samples, self.action_size = num_samples, action_size
+        self.num_uniform = int(uniform_share * num_samples)
 
     def propose(self, states: StateArray, outputs: FloatArray, keys: HashArray) -> Proposals:
-        normals, actions = self._draw(outputs, keys, self.num_samples, self.spread)
-        logits = (np.log(self.spread) + 0.5 * (1.0 - self.spread**2) * normals**2).sum(axis=-1)
-        return Proposals(actions, logits.astype(np.float32), np.full(len(keys), self.num_samples))
+        return self._draw(outputs, keys, self.num_samples, self.num_uniform)
 
     def sample(self, outputs: FloatArray, keys: HashArray) -> ActionArray:
-        return self._draw(outputs, keys, 1, 1.0)[1][:, 0]
+        return self._draw(outputs, keys, 1, 0).actions[:, 0]
 
-    def _draw(
-        self, outputs: FloatArray, keys: HashArray, num_samples: int, spread: float
-    ) -> tuple[npt.NDArray[np.float64], FloatArray]:
-        """(standard normals, actions), both [n, num_samples, D]."""
-        normals = np.empty((len(keys), num_samples, self.action_size))
-        draw_normals(keys, normals)
-        means, log_deviations = outputs[:, None, : self.action_size], outputs[:, None, self.action_size :]
-        return normals, (means + spread * np.exp(log_deviations) * normals).astype(np.float32)
+    def _draw(self, outputs: FloatArray, keys: HashArray, num_samples: int, num_uniform: int) -> Proposals:
+        actions = np.empty((len(keys), num_samples, self.action_size), np.float32)
+        logits = np.empty((len(keys), num_samples), np.float32)
+        propose_gaussian(np.ascontiguousarray(outputs), keys, num_uniform, actions, logits)
+        return Proposals(actions, logits, np.full(len(keys), num_samples))
+
+
+def mode_of(outputs: FloatArray) -> FloatArray:
+    """[n, D] the action at the middle of each policy that `outputs` [n, 2 * D] describe: the policy without chance."""
+    return np.tanh(outputs[:, : outputs.shape[1] // 2])

@@ -32,8 +32,13 @@ from rl.search.kernels import (
 )
 from rl.search.proposals import ActionArray, Proposer
 from rl.search.random import random_bits
+from rl.search.roots import best_slot, policy_surprise, root_policy, root_value
 from rl.search.tree import ROOT
-from rl.search.waves import back_up_expanded, count_simulation
+from rl.search.waves import back_up_expanded, begin, count_simulation
+
+SIMULATED = SearchConfig(c_scale=0.1)
+"""How simulated games are searched. Values are normalised by what a tree has seen, for which Danihelka et al. have a
+c_scale of 0.1."""
 
 
 class Simulator(Protocol):
@@ -157,6 +162,58 @@ def expand_proposals(
         node["raw_value"] = bounded_value(game, float(values[row]))
         back_up_expanded(game, tree, control, settings, n, virtual_loss)
         control["pending"] -= 1
+
+
+@njit
+def begin_trees(
+    game: Game,
+    trees: npt.NDArray[np.void],
+    controls: npt.NDArray[np.void],
+    places: IndexArray,
+    states: StateArray,
+    budgets: IndexArray,
+    keys: HashArray,
+    noisy: bool,
+) -> None:
+    """Start fresh searches in the trees `places` [n]: `states`, `budgets` and `keys`, all [n]."""
+    for row in range(len(places)):
+        b = places[row]
+        begin(game, trees[b], controls[b], states[row], budgets[row], keys[row], noisy)
+
+
+@njit
+def find_complete(
+    trees: npt.NDArray[np.void], controls: npt.NDArray[np.void], first: int, last: int, places: IndexArray
+) -> int:
+    """Write which of the trees first..last-1 wait for nothing and want no more into `places`; returns how many."""
+    found = 0
+    for b in range(first, last):
+        if controls[b]["budget"] > 0 and controls[b]["pending"] == 0 and not wants_more(trees[b], controls[b]):
+            places[found] = b
+            found += 1
+    return found
+
+
+@njit
+def read_roots(
+    game: Game,
+    trees: npt.NDArray[np.void],
+    controls: npt.NDArray[np.void],
+    settings: Settings,
+    places: IndexArray,
+    slots: IndexArray,
+    policies: FloatArray,
+    values: FloatArray,
+    surprises: FloatArray,
+) -> None:
+    """What the searches in the trees `places` [n] found: the slot to play, the policy to learn [n, A], the root's value
+    and the policy's surprise."""
+    for row in range(len(places)):
+        tree, control = trees[places[row]], controls[places[row]]
+        slots[row] = best_slot(game, tree, control, settings)
+        root_policy(game, tree, control, settings, policies[row])
+        values[row] = root_value(tree)
+        surprises[row] = policy_surprise(tree, control, policies[row])
 
 
 class SimulatorWaves(Waves):

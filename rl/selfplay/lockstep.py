@@ -22,6 +22,7 @@ from rl.search.cache import salt_of
 from rl.search.driver import SearchConfig, Waves
 from rl.search.evaluation import Evaluator
 from rl.search.random import random_bits
+from rl.selfplay.counts import Counts
 from rl.selfplay.plies import Budgets, open_game, place_dtype, play_on, start_search
 
 
@@ -97,8 +98,7 @@ class Selfplay:
             self._on_board = game.action_cells()[:, 0] >= 0
         self.set_progress(0.0)
         self._network_id = -1
-        self._counts: dict[str, float] = {}
-        self.take_counts()
+        self._counts = Counts()
 
     def set_progress(self, fraction: float) -> None:
         """Say how much of the run is done, 0 to 1: searches that begin from now on are as large as that asks for."""
@@ -123,15 +123,15 @@ class Selfplay:
         records: list[GameRecord] = []
         for group, (first, last) in enumerate(self.waves.groups(evaluator)):
             started = time.perf_counter()
-            self._counts["evaluations"] += self.waves.absorb(group)
+            self._counts.add("evaluations", self.waves.absorb(group))
             waited = time.perf_counter()
-            self._counts["network_seconds"] += waited - started
+            self._counts.add("network_seconds", waited - started)
             rows = self._fill(first, last, group, evaluator.buffer(), evaluator.network_id, next_number, records)
             searched = time.perf_counter()
-            self._counts["search_seconds"] += searched - waited
+            self._counts.add("search_seconds", searched - waited)
             self.waves.submit(group, rows, evaluator)
-            self._counts["network_seconds"] += time.perf_counter() - searched
-        self._counts["places"] += self.config.games_per_worker
+            self._counts.add("network_seconds", time.perf_counter() - searched)
+        self._counts.add("places", self.config.games_per_worker)
         return records
 
     def _fill(
@@ -173,7 +173,7 @@ class Selfplay:
                 self.waves.leaves[group],
                 observations,
             )
-            self._counts["moves"] += num_moves
+            self._counts.add("moves", num_moves)
             records += [self._record(int(b)) for b in self._finished[:num_finished]]
             seated = self._seat(first, last, next_number, records) if num_free > 0 else 0
             if num_finished == 0 and seated == 0:
@@ -219,16 +219,5 @@ class Selfplay:
         return [int(number) for number in numbers]
 
     def take_counts(self) -> dict[str, float]:
-        """What happened since the last call: moves, simulations, evaluations, cache_hits, known_leaves (terminal or
-        proven), depth_sum (of all leaves), places (those of every wave), network_seconds, search_seconds."""
-        controls = self.waves.controls
-        counts = self._counts
-        counts["simulations"] = float(controls["num_simulations"].sum())
-        counts["cache_hits"] = float(controls["num_cache_hits"].sum())
-        counts["depth_sum"] = float(controls["num_levels"].sum())
-        counts["known_leaves"] = float(controls["num_known_leaves"].sum())
-        for name in ("num_simulations", "num_cache_hits", "num_known_leaves", "num_levels"):
-            controls[name] = 0
-        names = ("moves", "evaluations", "places", "network_seconds", "search_seconds")
-        self._counts = dict.fromkeys(names, 0.0)
-        return counts
+        """What happened since the last call, by the names of `Counts.take`."""
+        return self._counts.take(self.waves)

@@ -114,6 +114,20 @@ CHARTS = (
         "rising while the value loss falls: the network learns how its own games end, not how they should",
     ),
     Chart(
+        "Strength",
+        "Returns of episodes",
+        ("episodes/policy_return", "episodes/search_return", "selfplay/return"),
+        "rises, the search above the policy alone, which comes nearer; self-play, which explores, a little below",
+        "flat: rewards are too rare, or see Value loss; falling for long: a lower --learner.learning-rate",
+    ),
+    Chart(
+        "Strength",
+        "Successes",
+        ("episodes/policy_success", "episodes/search_success", "selfplay/success"),
+        "rises towards 1. Only tasks that can be achieved have it",
+        "0 to the end: rewards are too rare; where there are goals, hindsight (--window.hindsight-share) is off",
+    ),
+    Chart(
         "Search",
         "Depth",
         ("search/depth",),

@@ -7,8 +7,11 @@ from typing import Literal
 
 from rl.errors import UserError
 from rl.learning.learner import LearnerConfig
+from rl.network.kinds import AnyConfig
 from rl.network.model import NetworkConfig
+from rl.replay.kinds import AnyWindowConfig
 from rl.replay.window import WindowConfig
+from rl.selfplay.kinds import AnySelfplayConfig
 from rl.selfplay.lockstep import SelfplayConfig
 
 
@@ -50,9 +53,9 @@ class EvaluationConfig:
     simulations: int = 100
     """Simulations a move of the agent, in matches and on solved positions."""
     games: int = 20
-    """Games against each opponent, at each evaluation."""
+    """Games against each opponent, at each evaluation; where there is no opponent, episodes."""
     last_games: int = 60
-    """Games against each opponent, at the evaluation that ends the run."""
+    """The same at the evaluation that ends the run."""
     rollouts: tuple[int, ...] = (100, 1000)
     """Fixed opponents besides random play: tree searches with this many random rollouts a move."""
     positions: int = 200
@@ -90,9 +93,9 @@ class TrainConfig:
     """Learning starts with so many positions in the window."""
     games_per_generation: int = 512
     """Deterministic mode: games played with each network."""
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    selfplay: SelfplayConfig = field(default_factory=SelfplayConfig)
-    window: WindowConfig = field(default_factory=WindowConfig)
+    network: AnyConfig = field(default_factory=NetworkConfig)
+    selfplay: AnySelfplayConfig = field(default_factory=SelfplayConfig)
+    window: AnyWindowConfig = field(default_factory=WindowConfig)
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)

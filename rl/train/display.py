@@ -58,6 +58,12 @@ class Snapshot:
     network_share: float | None = None
     search_share: float | None = None
     learning_share: float | None = None
+    earned: float | None = None
+    """The mean return of episodes."""
+    success: float | None = None
+    """The share of episodes that ended in success; of those that measure, with the policy alone and with a search."""
+    success_policy: float | None = None
+    success_search: float | None = None
     sicknesses: tuple[str, ...] = ()
     """Names of what is wrong with the run."""
 
@@ -201,6 +207,11 @@ def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
         ("search", snapshot.search_share),
         ("learning", snapshot.learning_share),
     )
+    successes = (
+        ("play", snapshot.success),
+        ("policy", snapshot.success_policy),
+        ("search", snapshot.success_search),
+    )
     margin = "" if snapshot.elo_margin is None else f" ±{snapshot.elo_margin:.0f}"
     age = "" if snapshot.sample_age is None else f", mean age {snapshot.sample_age:,.0f} games"
     parts = _joined(losses, "{:.3f}")
@@ -213,6 +224,8 @@ def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
         "loss": None if snapshot.loss is None else f"{snapshot.loss:.3f}" + (f" ({parts})" if parts else ""),
         "elo": None if snapshot.elo is None else f"{snapshot.elo:.0f}{margin}",
         "truth": _joined(truths, "{:.1%}"),
+        "return": None if snapshot.earned is None else f"{snapshot.earned:.1f}",
+        "success": _joined(successes, "{:.1%}"),
         "window": None if snapshot.window_size is None else f"{snapshot.window_size:,} positions{age}",
         "time": _joined(shares, "{:.0%}"),
         "ill": ", ".join(snapshot.sicknesses),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from games.base import FloatArray
+from games.base import FloatArray, Game
 from rl.replay.records import GameRecord
 
 _NAMES = ("search/policy_surprise", "value/of_winners", "value/of_losers")
@@ -16,9 +16,12 @@ class Distributions:
     def __init__(self) -> None:
         self._parts: dict[str, list[FloatArray]] = {name: [] for name in _NAMES}
 
-    def add(self, record: GameRecord) -> None:
+    def add(self, game: Game, record: GameRecord) -> None:
         """A finished game."""
         steps = record.steps[record.steps["is_target"]]
+        if not game.zero_sum:  # nobody wins or loses
+            self._parts["search/policy_surprise"].append(steps["surprise"])
+            return
         last = record.steps[-1]
         outcomes = np.where(steps["to_play"] == last["to_play"], last["reward"], -last["reward"])
         expected = (steps["root_value"] + 1.0) / 2.0

@@ -14,13 +14,14 @@ from typing import NamedTuple
 
 import torch
 
-from games.base import Game
+from games.base import Game, SimulatedGame
 from rl.arena.elo import Pairing
 from rl.arena.match import play_match
 from rl.arena.players import AgentPlayer, Player, make_player
 from rl.arena.truth import accuracy, spread, value_error
 from rl.network.agent_file import load_agent
 from rl.network.evaluator import NetworkEvaluator
+from rl.train.episodes import measure_episodes
 from rl.train.positions import (
     PositionView,
     SampleGame,
@@ -93,6 +94,8 @@ def evaluate(game: Game, request: EvaluationRequest, device: str, beat: Callable
         return False
 
     begun = time.process_time()
+    if isinstance(game, SimulatedGame):
+        return _evaluate_episodes(game, request, device, begun, poll)
     evaluator = _evaluator(game, request.network, request.step, device, request.num_threads)
     agent = AgentPlayer(game, evaluator, request.simulations, name=request.name)
     scalars: dict[str, float] = {}
@@ -113,6 +116,17 @@ def evaluate(game: Game, request: EvaluationRequest, device: str, beat: Callable
     if request.sample is not None:
         images["games/picture"] = game_picture(request.sample)
     return EvaluationResult(request, scalars, tuple(pairings), time.process_time() - begun, views, images)
+
+
+def _evaluate_episodes(
+    game: SimulatedGame, request: EvaluationRequest, device: str, begun: float, poll: Callable[[], bool]
+) -> EvaluationResult:
+    """The same of a simulated game, where there is nobody to play against: episodes, as many as games are asked for."""
+    # One thread: so small a network is evaluated no sooner by two, which wait for each other.
+    evaluator = _evaluator(game, request.network, request.step, device, 1)
+    count = request.opponents[0].games
+    scalars, images = measure_episodes(game, evaluator, request.simulations, count, poll)
+    return EvaluationResult(request, scalars, (), time.process_time() - begun, (), images)
 
 
 def serve(pipe: connection.Connection, game: Game, device: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from games.base import FloatArray, Game
+from games.base import FloatArray
 from rl.arena.elo import Rating
 from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord
@@ -17,7 +17,8 @@ from rl.train.display import Display, Snapshot
 from rl.train.distributions import Distributions
 from rl.train.health import Finding, HealthWatch, health_text
 from rl.train.metrics import Averages, Counters, Metrics
-from rl.train.positions import RECORD_NAME, SampleGame, played_states
+from rl.train.outcomes import game_text, outcome_scalars, sample_game
+from rl.train.positions import RECORD_NAME, SampleGame
 from rl.train.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -25,17 +26,6 @@ if TYPE_CHECKING:
     from rl.train.run import Run
 
 _DISPLAY_SECONDS = 0.5
-
-
-def game_text(game: Game, record: GameRecord) -> str:
-    """A game for people: its moves, who won, and the last position."""
-    actions = record.steps["action"].tolist()
-    state = played_states(game, actions)[-1]
-    moves = [game.action_to_text(action) for action in actions]
-    last = record.steps[-1]
-    winner = int(last["to_play"]) if last["reward"] > 0 else 1 - int(last["to_play"])
-    result = "draw" if last["reward"] == 0 else f"player {winner} wins"
-    return f"game {record.game_number}: {result} after {len(moves)} moves\n{' '.join(moves)}\n\n{game.to_text(state)}"
 
 
 class Reporter:
@@ -108,30 +98,25 @@ class Reporter:
     def add_games(self, records: Iterable[GameRecord]) -> None:
         """Finished games."""
         for record in records:
-            last = record.steps[-1]
-            reward = float(last["reward"]) if last["to_play"] == 0 else -float(last["reward"])
+            game = self._mixture.game(record.game_number)
             root_values = record.steps["root_value"]
             self._averages.add(
                 {
                     "selfplay/game_length": float(len(record.steps)),
-                    "selfplay/first_player_score": (reward + 1.0) / 2.0,
-                    "selfplay/draws": float(reward == 0.0),
+                    **outcome_scalars(game, record),
                     "selfplay/full_searches": float(record.steps["is_target"].mean()),
                     "search/root_value": float(root_values.mean()),
                 }
             )
             self._root_values.append(root_values)
-            self._distributions.add(record)
+            self._distributions.add(game, record)
             self._last_game = record
 
     @property
     def sample_game(self) -> SampleGame | None:
-        """The game that was finished last; None before there is one."""
+        """The game that was finished last; None before there is one, and of games that are not drawn by their moves."""
         record = self._last_game
-        if record is None:
-            return None
-        actions = tuple(record.steps["action"].tolist())
-        return SampleGame(self._mixture.game(record.game_number), record.game_number, actions)
+        return None if record is None else sample_game(self._mixture.game(record.game_number), record)
 
     def add_learning(self, scalars: Mapping[str, float], seconds: float) -> None:
         """A learner step and how long it took."""
@@ -263,6 +248,10 @@ class Reporter:
                 elo_margin=(high - low) / 2.0 if low is not None and high is not None else None,
                 truth_policy=shown("truth/policy_accuracy"),
                 truth_search=shown("truth/search_accuracy"),
+                earned=shown("selfplay/return"),
+                success=shown("selfplay/success"),
+                success_policy=shown("episodes/policy_success"),
+                success_search=shown("episodes/search_success"),
                 window_size=run.window.num_positions,
                 sample_age=shown("replay/sample_age"),
                 network_share=shown("time/network"),

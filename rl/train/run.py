@@ -16,7 +16,7 @@ from rl.learning import checkpoint
 from rl.learning.learner import Learner
 from rl.network.agent_file import load_agent, read_card, save_agent
 from rl.replay.chunks import recover, scan
-from rl.replay.mixed_window import MixedWindow
+from rl.replay.kinds import make_window
 from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord, decode, number_of
 from rl.search.random import random_bits
@@ -54,7 +54,7 @@ class Run:
             device=resources.device,
             num_threads=resources.learner_threads,
         )
-        self.window = MixedWindow(mixture, config.window)
+        self.window = make_window(mixture, config.window)
         self.ladder = Ladder()
         self.evaluated: list[int] = []
         """Steps of the networks that are on the ladder and whose files are kept, oldest first."""

@@ -21,7 +21,7 @@ from rl.network.evaluator import NetworkEvaluator
 from rl.replay.chunks import ChunkWriter
 from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord, encode
-from rl.selfplay.lockstep import Selfplay, SelfplayConfig
+from rl.selfplay.kinds import AnySelfplayConfig, make_selfplay
 
 _REPORT_SECONDS = 1.0
 """A worker is heard at least so often, once it has been set up."""
@@ -67,7 +67,7 @@ class Report(NamedTuple):
     games: tuple[bytes, ...]
     """These games as `rl.replay.records.encode` makes them, all on disk already."""
     counts: dict[str, float]
-    """`Selfplay.take_counts`, and the `seconds` that were not idle."""
+    """`Counts.take` of the self-play, and the `seconds` that were not idle."""
     begun: int
     """How many of the numbers given it has begun, since its start."""
     evaluated_by: str
@@ -79,7 +79,7 @@ class WorkerSetup:
     """What a worker is started with. Pickled once, by the process that starts it."""
 
     mixture: Mixture
-    config: SelfplayConfig
+    config: AnySelfplayConfig
     seed: int
     replay: Path
     writer_name: str
@@ -117,7 +117,7 @@ class _Table:
         self._setup = setup
         self._game = setup.mixture.games[index]
         config = replace(setup.config, games_per_worker=_num_places(setup, index))
-        self.selfplay = Selfplay(self._game, config, setup.seed)
+        self.selfplay = make_selfplay(self._game, config, setup.seed)
         self.numbers: deque[int] = deque()
         self.begun = 0
         self._evaluator: NetworkEvaluator | None = None

@@ -14,6 +14,7 @@ from rl.errors import UserError
 from scripts.bench import (
     ablations,
     app,
+    control,
     cuda,
     evaluators,
     games,
@@ -48,6 +49,7 @@ Command = (
     | Annotated[search.SearchBench, subcommand("search")]
     | Annotated[rollouts.RolloutsBench, subcommand("rollouts")]
     | Annotated[robots.RobotsBench, subcommand("robots")]
+    | Annotated[control.ControlBench, subcommand("control")]
     | Annotated[selfplay.SelfplayBench, subcommand("selfplay")]
     | Annotated[evaluators.EvaluatorsBench, subcommand("evaluators")]
     | Annotated[learner.LearnerBench, subcommand("learner")]
@@ -70,6 +72,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     search.SearchBench: search.measure,
     rollouts.RolloutsBench: rollouts.measure,
     robots.RobotsBench: robots.measure,
+    control.ControlBench: control.measure,
     learner.LearnerBench: learner.measure,
     startup.StartupBench: startup.measure,
     page.PageBench: page.measure,

@@ -108,7 +108,7 @@ def measure(command: AblationsBench) -> Report:
     require_positive({"evaluations": command.evaluations, "simulations": command.simulations, "games": command.games})
     if strange := [name for name in command.techniques if name not in TECHNIQUES]:
         raise UserError(f"there is no technique {strange[0]!r}: there are {', '.join(TECHNIQUES)}")
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     agents = {
         name: [_train(command, game, name, seed) for seed in command.seeds]
         for name in dict.fromkeys((_DEFAULT, *command.techniques))

@@ -17,8 +17,9 @@ def measured_network(game: Game, asked: Path | None) -> tuple[Network, str]:
     if path is None:
         network = decided_network(game, NetworkConfig())
         return network, f"{_size(network)}, random weights (no agent ships for {game.name})"
-    network = load_agent(path, game)
-    return network, f"{_size(network)}, {path.name}"
+    loaded = load_agent(path, game)
+    assert isinstance(loaded, Network)  # a board's
+    return loaded, f"{_size(loaded)}, {path.name}"
 
 
 def _size(network: Network) -> str:

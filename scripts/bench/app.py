@@ -87,7 +87,7 @@ class Terminal:
 def measure(command: AppBench) -> Report:
     """Start times, then the latency of keys in one more start."""
     require_positive({"starts": command.starts, "keys": command.keys})
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     starts = [start_seconds(game.name) for _ in range(command.starts + 1)][1:]
     latencies = sorted(1000 * latency for latency in key_seconds(game.name, command.keys))
     late = latencies[min(len(latencies) - 1, int(0.95 * len(latencies)))]

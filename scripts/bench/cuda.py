@@ -72,7 +72,7 @@ def measure(command: CudaBench) -> dict[str, Any]:
         raise UserError("bench cuda needs a CUDA device, and torch finds none (is this a CUDA build of torch?)")
     if min(*command.batch_sizes, *command.threads, command.games_per_thread, command.seconds) <= 0:
         raise UserError("bench cuda: batch sizes, threads, games and seconds must be positive")
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     network = decided_network(game, command.network)
     bare = [bare_rate(game, network, size, command) for size in command.batch_sizes]
     best = max(row["evaluations_per_second"] for row in bare)

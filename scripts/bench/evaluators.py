@@ -57,7 +57,7 @@ def measure(command: EvaluatorsBench) -> Report:
             "precisions": len(command.precisions),
         }
     )
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     torch.set_num_threads(1)
     network, network_name = measured_network(game, command.agent)
     installed: tuple[Backend, ...] = ("torch", "openvino") if openvino.runtime() else ("torch",)

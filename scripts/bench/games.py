@@ -64,7 +64,7 @@ def measure(command: GamesBench) -> Report:
     require_positive(numbers)
     figures: list[Figure] = []
     lengths: dict[str, float] = {}
-    for game in [games.make(name) for name in command.games]:
+    for game in [games.make_board(name) for name in command.games]:
         found, lengths[game.name] = _measure_game(game, command)
         figures += found
     note = f"moves of a random game: {', '.join(f'{name} {length:.1f}' for name, length in lengths.items())}"

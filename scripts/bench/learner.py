@@ -44,7 +44,7 @@ def measure(command: LearnerBench) -> Report:
             "repeats": command.repeats,
         }
     )
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     window = played_window(game, command.games, command.seed)
     config = LearnerConfig(batch_size=command.batch_size)
     learner = Learner(game, command.network, config, command.seed, num_threads=command.threads)

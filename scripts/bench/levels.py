@@ -103,7 +103,7 @@ def measure(command: LevelsBench) -> Report:
     """Ratings above the tactical player with their 95 % intervals."""
     require_positive({"matches": command.matches, "threads": command.threads})
     _check_levels(command.levels)
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     path = find_agent(game, command.agent)
     evaluator = None
     if path is not None:

@@ -33,7 +33,7 @@ class PageBench(TimedOptions):
 def measure(command: PageBench) -> Report:
     """The run has every curve, the positions of every evaluation, and games of random moves."""
     require_positive({"repeats": command.repeats, "iterations": command.iterations})
-    game, seconds = games.make(command.game), []
+    game, seconds = games.make_board(command.game), []
     with tempfile.TemporaryDirectory(prefix="keima-page-") as folder:
         run_dir = Path(folder) / "run"
         num_lines, num_games = _LINES * command.iterations, _GAMES * command.iterations

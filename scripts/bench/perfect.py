@@ -81,7 +81,7 @@ class Defender:
 def measure(command: PerfectBench) -> Report:
     """How many of the games the agent wins, and at which plies it gave the others away."""
     require_positive({"simulations": command.simulations, "games": command.games})
-    game = games.make(_GAME)
+    game = games.make_board(_GAME)
     path = find_agent(game, command.agent)
     if path is None:
         raise UserError(f"no agent ships for {game.name}: give one with --agent")

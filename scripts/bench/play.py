@@ -30,7 +30,7 @@ class PlayBench(TimedOptions):
 def measure(command: PlayBench) -> Report:
     """Legal actions, a random choice, the step, and a new game after each end."""
     require_positive({"moves": command.moves, "repeats": command.repeats})
-    played = {name: games.make(name) for name in command.games}
+    played = {name: games.make_board(name) for name in command.games}
     lengths: dict[str, float] = {}
 
     def play(name: str, turn: int) -> float:

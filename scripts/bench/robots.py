@@ -6,15 +6,19 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
+import games
 import games.robots
-from games.base import FloatArray, HashArray
+from games.base import FloatArray, HashArray, SimulatedGame
 from games.robots.simulation import SimulatedTask
 from games.robots.task import RowArray, Task
 from rl.errors import UserError
 from rl.search.random import random_bits
+from rl.train.episodes import policy_actor
+from scripts.agents import load_evaluator
 from scripts.bench.report import Figure, Report, TimedOptions, interleaved, rates, require_positive
 
 _STEPS_GOAL, _SIMULATED_GOAL = 1e6, 5e3  # steps/s, of physics written here and of MuJoCo's
@@ -34,6 +38,9 @@ class RobotsBench(TimedOptions):
     """Steps of one measurement; a fiftieth of them where MuJoCo steps."""
     episodes: int = 100
     """Whole episodes that a score is taken of."""
+    agents: tuple[Path, ...] = ()
+    """Agents that were learnt, each for the task it is named after (runs/planar_reach/agents/planar_reach.safetensors):
+    their scores with the policy alone."""
 
 
 def measure(command: RobotsBench) -> Report:
@@ -53,6 +60,9 @@ def measure(command: RobotsBench) -> Report:
             figures.append(Figure(name, "warnings", (float(count),), goal=0.0, at_most=True))
         for player, actions in (("random", _random_actions(task, command.seed)), ("scripted", task.scripted_actions)):
             figures += _scores(f"{name}, {player}", task, actions, command)
+        for agent in command.agents:
+            if agent.stem == name:
+                figures += _scores(f"{name}, learned", task, _learned_actions(name, agent, command.episodes), command)
     notes = (
         "rewards are those of the sparse task where there are two; success is that of an episode's last step",
         "warnings are MuJoCo's, in all the steps that were measured",
@@ -93,6 +103,20 @@ def _step(task: Task, command: RobotsBench, turn: int) -> float:
 def _random_actions(task: Task, seed: int) -> Callable[[RowArray], FloatArray]:
     generator = np.random.default_rng(seed)
     return lambda states: generator.uniform(-1, 1, (len(states), task.action_size)).astype(np.float32)
+
+
+def _learned_actions(name: str, agent: Path, count: int) -> Callable[[RowArray], FloatArray]:
+    """The policy of an agent's file, without a search."""
+    game = games.make(name)
+    assert isinstance(game, SimulatedGame)
+    act = policy_actor(game, load_evaluator(game, agent, count))
+
+    def of_rows(rows: RowArray) -> FloatArray:
+        states = np.zeros(len(rows), game.state_dtype)
+        states["row"] = rows
+        return act(states)
+
+    return of_rows
 
 
 def _scores(

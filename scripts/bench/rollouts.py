@@ -27,7 +27,7 @@ class RolloutsBench(TimedOptions):
 def measure(command: RolloutsBench) -> Report:
     """One search a position, each a call from Python, as a player makes it."""
     require_positive({"positions": command.positions, "simulations": command.simulations, "repeats": command.repeats})
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     states = distinct_states(game, command.positions, command.seed)
     search = RolloutSearch(game, command.simulations)
 

@@ -46,7 +46,7 @@ class SearchBench(TimedOptions):
 def measure(command: SearchBench) -> Report:
     """Waves as self-play makes them (observe, batch, cache), and whole trees in one kernel, for both root policies."""
     require_positive({"trees": command.trees, "simulations": command.simulations, "repeats": command.repeats})
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     if not game.bounded:
         raise UserError(f"bench search: {game.name} has no bounded values, so a constant 0 means nothing")
     states = distinct_states(game, command.trees, command.seed)

@@ -70,7 +70,7 @@ def measure(command: SelfplayBench) -> Report:
             "bare-seconds": command.bare_seconds,
         }
     )
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     torch.set_num_threads(1)
     network, network_name = measured_network(game, command.agent)
     bare = {

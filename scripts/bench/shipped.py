@@ -63,7 +63,7 @@ def measure(command: ShippedBench) -> Report:
     figures: list[Figure] = []
     notes: list[str] = []
     for trial in (trials[name] for name in command.games):
-        result = _play(games.make(trial.game), trial, command)
+        result = _play(games.make_board(trial.game), trial, command)
         low, high = result.score_interval
         told = f"{trial.game}, {trial.simulations} simulations against {trial.opponent}"
         figures.append(Figure(f"{told}: {trial.what}", "points a game", (result.score,), goal=trial.goal))

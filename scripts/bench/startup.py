@@ -37,7 +37,7 @@ class StartupBench(TimedOptions):
 def measure(command: StartupBench) -> Report:
     """Each pair in a fresh NUMBA_CACHE_DIR. Files of Python's packages may be in the system's cache in both."""
     require_positive({"repeats": command.repeats})
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     prompts: dict[str, list[float]] = {"warm": [], "cold": []}
     answers: dict[str, list[float]] = {"warm": [], "cold": []}
     for _ in range(command.repeats):

@@ -65,7 +65,7 @@ class StrengthBench(Options):
 
 def measure(command: StrengthBench) -> Report:
     """The match's score with its 95 % Wilson interval."""
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     trial = _asked(command, _TRIALS.get(game.name, _ROLLOUTS))
     require_positive({"simulations": trial.simulations, "games": trial.games, "threads": command.threads})
     path = find_agent(game, command.agent)

@@ -40,7 +40,7 @@ class TruthBench(Options):
 def measure(command: TruthBench) -> Report:
     """Shares of the positions in which the chosen move keeps what perfect play reaches."""
     require_positive({"positions": command.positions, "simulations": command.simulations, "rollouts": command.rollouts})
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     positions = spread(game.truth_positions(held_out=not command.watched), command.positions)
     if not positions:
         raise UserError(f"bench truth: {game.name} ships no solved positions")

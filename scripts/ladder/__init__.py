@@ -95,7 +95,7 @@ class Command:
 
 
 def run(command: Command) -> int:
-    game = games.make(command.game)
+    game = games.make_board(command.game)
     _check(command)
     directory = command.out or Path("ladders") / game.name
     report, code = (_play if command.players else _look)(command, game, directory)

@@ -24,7 +24,7 @@ class Section(NamedTuple):
 
 def build(record: RunRecord) -> str:
     """The whole page."""
-    boards = {game.name: sample_games.board_data(game) for game in record.mixture.games}
+    boards = {game.name: sample_games.board_data(game) for game in record.boards}
     data = {
         "curves": curves.data(record),
         "games": sample_games.data(record),

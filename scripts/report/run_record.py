@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from games.base import Game, SimulatedGame
 from rl.arena.elo import Rating
 from rl.errors import UserError
 from rl.learning import checkpoint
@@ -45,6 +46,11 @@ class RunRecord:
     notes: Sequence[str]
     """What could not be read."""
 
+    @property
+    def boards(self) -> tuple[Game, ...]:
+        """The games of the run that are drawn as boards: not the simulated ones."""
+        return tuple(game for game in self.mixture.games if not isinstance(game, SimulatedGame))
+
     def latest(self, name: str) -> Any:
         """The newest value of a metric that is known; None where there is none."""
         return next((line[name] for line in reversed(self.lines) if line.get(name) is not None), None)
@@ -60,6 +66,7 @@ def read_run(run_dir: Path, num_games: int) -> RunRecord:
         raise UserError(f"{run_dir} has no metrics yet: {FILE_NAME} is missing or empty")
     notes: list[str] = []
     saved = checkpoint.latest_valid(run_dir / "checkpoints", notes.append)
+    simulated = isinstance(mixture.canvas, SimulatedGame)  # whose episodes are no games to step through
     ladder = Ladder() if saved is None else Ladder.from_json(saved.state["ladder"])
     return RunRecord(
         name=run_dir.resolve().name,
@@ -68,7 +75,7 @@ def read_run(run_dir: Path, num_games: int) -> RunRecord:
         lines=lines,
         health=examined(lines),
         ratings=ladder.ratings(),
-        games=_sample(run_dir / "replay", mixture, num_games, notes),
+        games=_sample(run_dir / "replay", mixture, 0 if simulated else num_games, notes),
         notes=notes,
     )
 

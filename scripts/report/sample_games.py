@@ -41,7 +41,7 @@ def board_data(game: Game) -> dict[str, Any]:
 def symbols(record: RunRecord) -> str:
     """The empty boards and the pieces of all games of the run, as SVG groups with ids."""
     groups = []
-    for game in record.mixture.games:
+    for game in record.boards:
         board = BoardPicture(game)
         if board.look is not None:
             name = escape(game.name, quote=True)

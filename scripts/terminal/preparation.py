@@ -37,7 +37,7 @@ def make_thinker(
 
 def make_thinkers(name: str, paths: Sequence[Path | None], seed: int) -> list[Thinker]:
     """One for each of the agents, for the game called `name`. A file asked for twice is one thinker."""
-    game = games.make(name)
+    game = games.make_board(name)
     made = {path: make_thinker(game, path, seed) for path in dict.fromkeys(paths)}
     return [made[path] for path in paths]
 

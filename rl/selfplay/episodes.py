@@ -1,0 +1,195 @@
+"""Self-play of simulated games: many episodes in lock-step, each move a search, all searches sharing the network's
+batches. The same as `rl.selfplay.lockstep`, in batched NumPy for what no kernel knows.
+
+All randomness of an episode comes from (run seed, game number): it plays the same in whichever worker and batch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from games.base import BoolArray, FloatArray, HashArray, IndexArray, SimulatedGame
+from games.compiled import njit
+from rl.errors import UserError
+from rl.replay.records import GameRecord, make_record, step_dtype
+from rl.search.driver import SearchConfig
+from rl.search.evaluation import Evaluator
+from rl.search.proposals import GaussianProposer
+from rl.search.random import random_bits
+from rl.search.simulator import SIMULATED, SimulatorWaves, begin_trees, find_complete, read_roots
+from rl.search.tree import ROOT
+from rl.selfplay.counts import Counts
+
+
+@dataclass(frozen=True)
+class EpisodesConfig:
+    """How episodes are played for learning."""
+
+    games_per_worker: int = 64
+    """Episodes in lock-step in one process; the rows of a network batch."""
+    simulations: int = 16
+    """Network evaluations of a search."""
+    search: SearchConfig = field(default_factory=lambda: SIMULATED)
+    """The search."""
+
+    def __post_init__(self) -> None:
+        if min(self.games_per_worker, self.simulations) < 1:
+            raise UserError("games_per_worker and simulations are at least 1")
+
+
+class Episodes:
+    """B episodes in lock-step in one process. No global state; not thread-safe."""
+
+    def __init__(self, game: SimulatedGame, config: EpisodesConfig, seed: int) -> None:
+        self.game, self.config = game, config
+        self._seed = seed
+        num_games, steps = config.games_per_worker, game.max_num_moves
+        proposer = GaussianProposer(game.num_slots, game.action_size)
+        self.waves = SimulatorWaves(game, config.search.settings(), num_games, config.simulations, game, proposer)
+        self._states = np.zeros(num_games, game.state_dtype)
+        self._numbers, self._keys = np.zeros(num_games, np.int64), np.zeros(num_games, np.uint64)
+        self._active, self._cut = np.zeros(num_games, np.bool_), np.zeros(num_games, np.bool_)
+        self._steps = np.zeros((num_games, steps), step_dtype(game))
+        self._policies = np.zeros((num_games, steps, game.num_slots), np.float32)
+        self._slot_actions = np.zeros((num_games, steps, game.num_slots), game.action_dtype)
+        self._places = np.zeros(num_games, np.int64)
+        self._counts = Counts()
+
+    def set_progress(self, fraction: float) -> None:
+        """Say how much of the run is done, 0 to 1; searches are as large all the time."""
+
+    @property
+    def num_active(self) -> int:
+        """Episodes in progress."""
+        return int(self._active.sum())
+
+    def wave(self, evaluator: Evaluator, next_number: Callable[[], int | None]) -> list[GameRecord]:
+        """Play on until each group of episodes has asked the network once; returns the episodes that ended.
+
+        A free place asks `next_number()` for the number of its next episode; None leaves it idle. The evaluator's
+        weights may change between waves.
+        """
+        records: list[GameRecord] = []
+        for group, (first, last) in enumerate(self.waves.groups(evaluator)):
+            started = time.perf_counter()
+            self._counts.add("evaluations", self.waves.absorb(group))
+            waited = time.perf_counter()
+            self._advance(first, last, evaluator.network_id, records)
+            self._seat(first, last, next_number)
+            rows = self.waves.collect(first, last, group, 0, evaluator.buffer(), evaluator.network_id)
+            searched = time.perf_counter()
+            self.waves.submit(group, rows, evaluator)
+            self._counts.add("search_seconds", searched - waited)
+            self._counts.add("network_seconds", waited - started + time.perf_counter() - searched)
+        self._counts.add("places", self.config.games_per_worker)
+        return records
+
+    def abandon(self) -> list[int]:
+        """Drop the episodes in progress; returns their numbers."""
+        numbers = self._numbers[self._active].tolist()
+        self._active[:] = False
+        self.waves.drop()
+        return [int(number) for number in numbers]
+
+    def take_counts(self) -> dict[str, float]:
+        """What happened since the last call, by the names of `Counts.take`."""
+        return self._counts.take(self.waves)
+
+    def _advance(self, first: int, last: int, network_id: int, records: list[GameRecord]) -> None:
+        """Play the chosen move wherever a search is complete, and begin the next one."""
+        waves = self.waves
+        complete = self._places[: find_complete(waves.trees, waves.controls, first, last, self._places)]
+        if len(complete) == 0:
+            return
+        cut = self._cut[complete]
+        records += [self._cut_off(int(b)) for b in complete[cut]]
+        places = complete[~cut]
+        if len(places) == 0:
+            return
+        plies = self._note_searches(places, network_id)
+        states = self._states[places]
+        rewards, terminated = self.game.step_batch(states, self._steps["action"][places, plies])
+        self._states[places] = states
+        self._note_results(places, plies, rewards, terminated)
+        records += [self._finish(int(b)) for b in places[terminated]]
+        going = places[~terminated]
+        self._cut[going] = self._states["num_moves"][going] >= self.game.max_num_moves
+        self._search(going)
+
+    def _note_searches(self, places: IndexArray, network_id: int) -> IndexArray:
+        """Write what the complete searches found into the steps that are about to be made; returns their plies [n]."""
+        game, waves, count = self.game, self.waves, len(places)
+        slots, policies = np.empty(count, np.int64), np.empty((count, game.num_slots), np.float32)
+        values, surprises = np.empty(count, np.float32), np.empty(count, np.float32)
+        read_roots(game, waves.trees, waves.controls, waves.settings, places, slots, policies, values, surprises)
+        plies = self._states["num_moves"][places].astype(np.int64)
+        steps, roots = self._steps, waves.trees["slot_actions"][places, ROOT]
+        self._policies[places, plies], self._slot_actions[places, plies] = policies, roots
+        steps["action"][places, plies] = roots[np.arange(count), slots]
+        steps["to_play"][places, plies] = self._states["to_play"][places]
+        steps["is_target"][places, plies] = True
+        steps["root_value"][places, plies], steps["surprise"][places, plies] = values, surprises
+        steps["network_id"][places, plies] = network_id
+        steps["state"][places, plies] = self._states[places]
+        self._counts.add("moves", count)
+        return plies
+
+    def _note_results(self, places: IndexArray, plies: IndexArray, rewards: FloatArray, terminated: BoolArray) -> None:
+        """Write what the steps brought, after which the states stand."""
+        steps, states = self._steps, self._states[places]
+        steps["reward"][places, plies], steps["terminated"][places, plies] = rewards, terminated
+        steps["success"][places, plies] = self.game.successes(states)
+        steps["cut_value"][places, plies] = 0.0
+        if self.game.goal_size:
+            steps["achieved"][places, plies] = self.game.achieved_goals(states)
+
+    def _search(self, places: IndexArray) -> None:
+        """Begin to search the states of `places`; of an episode that is cut, the network's value is enough."""
+        budgets = np.where(self._cut[places], 1, self.config.simulations)
+        keys = np.empty(len(places), np.uint64)
+        draw_keys(self._keys[places], self._states["num_moves"][places].astype(np.uint64), keys)
+        waves, states = self.waves, self._states[places]
+        begin_trees(self.game, waves.trees, waves.controls, places, states, budgets, keys, True)
+
+    def _seat(self, first: int, last: int, next_number: Callable[[], int | None]) -> None:
+        """Begin new episodes in the free places."""
+        seated = []
+        for b in first + np.flatnonzero(~self._active[first:last]):
+            number = next_number()
+            if number is None:
+                break
+            self._numbers[b] = number
+            seated.append(b)
+        if not seated:
+            return
+        places = np.array(seated, np.int64)
+        keys = np.empty(len(places), np.uint64)
+        draw_keys(np.full(len(places), self._seed, np.uint64), self._numbers[places].astype(np.uint64), keys)
+        self._keys[places] = keys
+        self._states[places] = self.game.new_states(keys)
+        self._active[places], self._cut[places] = True, False
+        self._search(places)
+
+    def _cut_off(self, b: int) -> GameRecord:
+        """The record of an episode that was cut, now that the network has valued what would have come."""
+        self._steps["cut_value"][b, self.game.max_num_moves - 1] = self.waves.trees["raw_value"][b, ROOT]
+        return self._finish(b)
+
+    def _finish(self, b: int) -> GameRecord:
+        """The record of the episode that has just ended in place b, which is free now."""
+        self._active[b] = False
+        self.waves.controls["budget"][b] = 0
+        length = int(self._states["num_moves"][b])
+        policies = list(zip(self._slot_actions[b, :length], self._policies[b, :length], strict=True))
+        return make_record(self.game, int(self._numbers[b]), self._steps[b, :length].copy(), policies)
+
+
+@njit
+def draw_keys(keys: HashArray, counters: HashArray, drawn: HashArray) -> None:
+    """Write the random bits of `counters` [n] under `keys` [n] into `drawn` [n]."""
+    for row in range(len(keys)):
+        drawn[row] = random_bits(keys[row], counters[row])

@@ -1,0 +1,110 @@
+"""The network of simulated games: its density, its bins, its evaluator, its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import games
+from games.base import SimulatedGame
+from rl.errors import UserError
+from rl.network.agent_file import load_agent, save_agent
+from rl.network.evaluator import NetworkEvaluator
+from rl.network.kinds import make_network
+from rl.network.model import NetworkConfig
+from rl.network.vector import GaussianHead, ValueBins, VectorConfig, VectorNetwork, VectorShape
+from rl.search.proposals import GaussianProposer
+
+SMALL = VectorConfig(layers=2, width=16, value_bins=12)
+CPU = torch.device("cpu")
+
+
+def reach() -> SimulatedGame:
+    game = games.make("planar_reach")
+    assert isinstance(game, SimulatedGame)
+    return game
+
+
+def untrained(game: SimulatedGame, seed: int = 0) -> VectorNetwork:
+    network = make_network(game, SMALL, seed)
+    assert isinstance(network, VectorNetwork)
+    return network.eval()
+
+
+@given(st.lists(st.floats(-80, 40, width=32), min_size=1, max_size=20))
+def test_two_hot_targets_keep_the_value(values: list[float]) -> None:
+    bins = ValueBins(VectorShape(3, 1, -50.0, 10.0), VectorConfig(value_bins=17), CPU)
+    targets = bins.targets(torch.tensor(values))
+    assert ((targets >= 0) & (targets <= 1)).all() and ((targets > 0).sum(1) <= 2).all()
+    torch.testing.assert_close(targets.sum(1), torch.ones(len(values)))
+    cut = torch.tensor(values).clamp(-50.0, 10.0)
+    torch.testing.assert_close(targets @ bins.centres, cut, atol=1e-4, rtol=1e-4)
+    assert float(bins.centres[0]) == pytest.approx(-50) and float(bins.centres[-1]) == pytest.approx(10)
+    assert (bins.centres.diff() > 0).all()
+
+
+def test_the_head_s_density_integrates_to_one_and_is_the_proposer_s() -> None:
+    head, grid = GaussianHead(), torch.linspace(-1, 1, 4001)[1:-1]
+    for mean, deviation in ((0.0, 1.0), (1.5, 0.3), (-0.4, 0.1)):
+        outputs = torch.tensor([[mean, float(np.log(deviation))]])
+        density = head.log_prob(outputs, grid[None, :, None])[0].exp()
+        assert float(density.sum() * (grid[1] - grid[0])) == pytest.approx(1.0, abs=2e-3)
+    outputs = torch.tensor([[0.3, -0.6, -0.5, 0.1]])
+    found = GaussianProposer(8, 2).propose(np.zeros(1), outputs.numpy(), np.array([7], np.uint64))
+    own = head.log_prob(outputs, torch.from_numpy(found.actions)).double().exp().numpy()
+    np.testing.assert_allclose(found.prior_logits, np.log(own / (0.75 * own + 0.25 / 4)), atol=5e-3)
+
+
+def test_an_untrained_network_is_undecided() -> None:
+    output = untrained(reach())(torch.zeros(3, 12, 1, 1))
+    means, log_deviations = output.policy_logits.chunk(2, 1)
+    assert (means.abs() < 0.2).all() and (log_deviations.abs() < 0.2).all()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("native", 0.05)])
+def test_the_evaluator_says_what_the_network_says(dtype: str, tolerance: float) -> None:
+    game, network = reach(), untrained(reach())
+    evaluator = NetworkEvaluator(game, network, 32, precision=dtype)  # type: ignore[arg-type]
+    bins = ValueBins(network.shape, SMALL, CPU)
+    for rows in (1, 7, 32):
+        seen = np.random.default_rng(rows).normal(size=(rows, 12, 1, 1)).astype(np.float32)
+        evaluator.buffer()[:rows] = seen
+        found = evaluator.collect(evaluator.submit(rows))
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(seen))
+        np.testing.assert_allclose(found.prior_logits, expected.policy_logits.numpy(), atol=tolerance)
+        np.testing.assert_allclose(found.values, bins.values(expected.value_logits).numpy(), atol=5 * tolerance)
+    other = untrained(game, seed=1)
+    evaluator.load_weights(other.state_dict(), 1)
+    evaluator.buffer()[:1] = 1
+    found = evaluator.collect(evaluator.submit(1))
+    with torch.inference_mode():
+        expected = other(torch.ones(1, 12, 1, 1))
+    np.testing.assert_allclose(found.prior_logits, expected.policy_logits.numpy(), atol=tolerance)
+
+
+def test_an_agent_s_file_holds_it(tmp_path: Path) -> None:
+    game, network, path = reach(), untrained(reach()), tmp_path / "agent.safetensors"
+    save_agent(path, network, game, {"seed": "0"})
+    loaded = load_agent(path, game)
+    assert isinstance(loaded, VectorNetwork) and loaded.config == SMALL
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, loaded.state_dict()[name])
+    with pytest.raises(UserError, match="an agent of planar_reach, not of pendulum"):
+        load_agent(path, games.make("pendulum"))
+    with pytest.raises(UserError, match="an agent of planar_reach, not of tic_tac_toe"):
+        load_agent(path, games.make("tic_tac_toe"))
+
+
+def test_a_game_has_one_kind_of_network() -> None:
+    with pytest.raises(TypeError, match="planar_reach is learnt by a network with a VectorConfig"):
+        make_network(reach(), NetworkConfig(), 0)
+    with pytest.raises(TypeError, match="tic_tac_toe is learnt by a network with a NetworkConfig"):
+        make_network(games.make("tic_tac_toe"), SMALL, 0)
+    with pytest.raises(UserError):
+        VectorConfig(value_bins=1)
