@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from rl.network.evaluator import NetworkEvaluator
 from rl.network.kinds import make_network
 from rl.network.model import NetworkConfig
 from rl.network.vector import GaussianHead, ValueBins, VectorConfig, VectorNetwork, VectorShape
-from rl.search.proposals import GaussianProposer
+from rl.search.proposals import GaussianProposer, mode_of
 
 SMALL = VectorConfig(layers=2, width=16, value_bins=12)
 CPU = torch.device("cpu")
@@ -108,3 +110,15 @@ def test_a_game_has_one_kind_of_network() -> None:
         make_network(games.make("tic_tac_toe"), SMALL, 0)
     with pytest.raises(UserError):
         VectorConfig(value_bins=1)
+
+
+def test_the_likeliest_action_is_where_the_density_peaks() -> None:
+    """Against a fine grid, for narrow and wide policies; the peak is on the mean's side."""
+    grid = torch.linspace(-0.9999, 0.9999, 20_001)
+    for mean, deviation in itertools.product((-2.0, -0.3, 0.05, 0.7, 1.5), (0.05, 0.3, 0.6, 0.8, 1.0)):
+        outputs = torch.tensor([[mean, math.log(deviation)]])
+        found = float(mode_of(outputs.numpy())[0, 0])
+        densities = GaussianHead().log_prob(outputs, grid[None, :, None])[0]
+        at_found = float(GaussianHead().log_prob(outputs, torch.tensor([[[found]]]))[0, 0])
+        assert found * mean > 0.0 and abs(found) >= abs(math.tanh(mean)) - 1e-6
+        assert at_found >= float(densities.max()) - 0.02, (mean, deviation)

@@ -21,6 +21,7 @@ ActionArray = npt.NDArray[Any]
 
 LARGEST_ACTION = 0.9999
 """Numbers of an action are cut to this size: at 1 a Gaussian before tanh has no density."""
+_PEAK_ITERATIONS = 16
 _UNIFORM = 0x756E69  # "uni": apart from the normal variates
 
 
@@ -114,5 +115,13 @@ class GaussianProposer:
 
 
 def mode_of(outputs: FloatArray) -> FloatArray:
-    """[n, D] the action at the middle of each policy that `outputs` [n, 2 * D] describe: the policy without chance."""
-    return np.tanh(outputs[:, : outputs.shape[1] // 2])
+    """[n, D] the likeliest action of each policy that `outputs` [n, 2 * D] describe: the policy without chance.
+
+    The density of tanh(u), u normal with mean m and deviation s, peaks where u = m + 2 s**2 tanh(u), which is iterated
+    from m on. That is further out than tanh(m): a wide policy has learnt which way, and not yet how far.
+    """
+    means, log_deviations = np.split(outputs.astype(np.float64), 2, axis=1)
+    doubled_variances, inner = 2.0 * np.exp(2.0 * log_deviations), means
+    for _ in range(_PEAK_ITERATIONS):
+        inner = means + doubled_variances * np.tanh(inner)
+    return np.tanh(inner).astype(np.float32)
