@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+import games
 from rl.train.charts import CATEGORIES, CHARTS, found, guides, layout
 from rl.train.config import TrainConfig
 from rl.train.health import RULES, HealthWatch, examined, health_text
 from rl.train.metrics import NAMES
+from scripts.presets import preset
 
 SECONDS = 5.0
 WELL = {
@@ -189,7 +191,8 @@ def options(section: Any, prefix: str = "") -> Iterator[str]:
 
 
 def test_advice_names_options_that_there_are() -> None:
-    known = {*options(TrainConfig()), "--also"}
-    texts = [rule.advice for rule in RULES] + [chart.otherwise + chart.healthy for chart in CHARTS]
+    robots = preset(games.make("planar_reach"), "quick")  # whose window and network have options of their own
+    known = {*options(TrainConfig()), *options(robots), "--also"}
+    texts = [rule.advice for rule in RULES] + [f"{chart.otherwise} {chart.healthy}" for chart in CHARTS]
     for option in re.findall(r"--[a-z][a-z.-]*[a-z]", " ".join(texts)):
         assert option in known, option
