@@ -8,10 +8,9 @@ import pytest
 import games.robots
 from games.base import BoolArray, FloatArray, Game, HashArray, StateArray
 from games.robots.task import GoalTask
-from rl.search.driver import SearchConfig
 from rl.search.evaluation import Evaluation
 from rl.search.proposals import ActionArray, GaussianProposer
-from rl.search.simulator import SimulatorSearch
+from rl.search.simulator import SIMULATED, SimulatorSearch
 
 
 class Reaching(Game):
@@ -77,13 +76,13 @@ class NearIsGood:
 
 @pytest.mark.plain_only
 def test_the_search_moves_an_arm_to_its_goal() -> None:
-    count, simulations = 4, 24
+    count, simulations = 12, 24
     reaching = Reaching()
     states = np.zeros(count, reaching.state_dtype)
     reaching.reset_batch(states, np.arange(count, dtype=np.uint64) + np.uint64(40))
     before = -reaching.step_batch(states, np.zeros((count, 2), np.float32))[0]
-    search = SimulatorSearch(reaching, reaching, GaussianProposer(8, 2), SearchConfig(), count, simulations)
-    for _ in range(20):
+    search = SimulatorSearch(reaching, reaching, GaussianProposer(8, 2), SIMULATED, count, simulations)
+    for _ in range(30):
         result = search.run(NearIsGood(count), states, simulations)
         for tree in search.trees:
             child = next(node for node in tree[1:simulations] if node["parent"] == 0)
@@ -92,5 +91,6 @@ def test_the_search_moves_an_arm_to_its_goal() -> None:
             np.testing.assert_array_equal(expected["row"][0], child["state"]["row"])
         rewards, terminated = reaching.step_batch(states, result.best_actions)
         assert not terminated.any()
-    near = -rewards < np.minimum(0.1, 0.5 * before)
-    assert near.sum() >= 3, (before, rewards)  # one has to move away first, to unbend its elbow
+    # Some would have to move away first, to unbend their elbows, and this evaluator sees no further than the distance.
+    assert (-rewards < 0.1).sum() >= 4, (before, rewards)
+    assert -rewards.mean() < 0.5 * before.mean()
