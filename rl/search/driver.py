@@ -15,6 +15,7 @@ from rl.search.cache import allocate_cache, salt_of
 from rl.search.descents import DESCENT_DTYPE, LEAF_DTYPE, Leaves
 from rl.search.evaluation import Evaluation, Evaluator
 from rl.search.kernels import Settings
+from rl.search.random import random_bits
 from rl.search.roots import best_proven_slot, best_slot, plan_root, root_policy, root_value
 from rl.search.tree import PROVEN_DRAW, ROOT, control_dtype, node_dtype
 from rl.search.waves import absorb, begin, collect, reroot, win_at_once
@@ -270,16 +271,17 @@ class Search:
     ) -> SearchResult:
         """Search each of `states` [b <= B] from a fresh root with `num_simulations` evaluations.
 
-        The root's own is one of them: 1 is the bare policy. No noise. `histories[i]` [k] uint64 are the hashes before
-        state i. `stop` is asked once a wave. None of the states may have ended. Raises ValueError when there is no
-        room.
+        The root's own is one of them: 1 is the bare policy. No noise; where actions are sampled, other ones after every
+        move. `histories[i]` [k] uint64 are the hashes before state i. `stop` is asked once a wave. None of the states
+        may have ended. Raises ValueError when there is no room.
         """
         if len(states) > self._waves.num_trees:
             raise ValueError(f"{len(states)} states, but room for {self._waves.num_trees} trees")
         self._waves.drop()  # an evaluator that failed may have left something in flight
         for b, state in enumerate(states):
             history = None if histories is None else histories[b]
-            self._waves.begin(b, state, 0, self._seed, noisy=False, history=history)
+            key = int(random_bits(np.uint64(self._seed), np.uint64(state["num_moves"])))
+            self._waves.begin(b, state, 0, key, noisy=False, history=history)
         self._num_searched = len(states)
         return self.continue_run(evaluator, num_simulations, stop=stop)
 
