@@ -41,9 +41,13 @@ class RobotPreset(NamedTuple):
 # Pendulum's policy learnt nothing as fast without it.
 _GOALS = EpisodeWindowConfig(fresh_share=0.0)
 
+# A learner that looks ahead needs no more of the search than what to do next: eight simulations see each slot once.
+_BRIEF = EpisodesConfig(simulations=8)
+
 PRESETS: dict[str, RobotPreset] = {
     "planar_reach": RobotPreset(moves=70_000, samples_per_target=16.0, window=_GOALS),
     "pendulum": RobotPreset(moves=52_000),
+    "quadrotor_2d_hover": RobotPreset(moves=120_000, selfplay=_BRIEF, window=_GOALS),
 }
 """By the name of the task, without its options."""
 
