@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from games.base import SimulatedGame
 from rl.learning.learner import LearnerConfig
 from rl.network.vector import VectorConfig
 from rl.replay.episodes import EpisodeWindowConfig
+from rl.search.simulator import SIMULATED
 from rl.selfplay.episodes import EpisodesConfig
 from rl.train.config import EvaluationConfig, LimitsConfig, ScheduleConfig, TrainConfig
 
@@ -43,11 +45,18 @@ _GOALS = EpisodeWindowConfig(fresh_share=0.0)
 
 # A learner that looks ahead needs no more of the search than what to do next: eight simulations see each slot once.
 _BRIEF = EpisodesConfig(simulations=8)
+_SHARP = EpisodesConfig(simulations=8, search=replace(SIMULATED, c_scale=0.3))
+_QUICK = replace(LEARNER, ema_decay=0.95)
+_ANEW = EpisodeWindowConfig(fresh_value_share=1.0)
 
 PRESETS: dict[str, RobotPreset] = {
     "planar_reach": RobotPreset(moves=70_000, samples_per_target=16.0, window=_GOALS),
     "pendulum": RobotPreset(moves=52_000),
+    "cart_pole_swing_up": RobotPreset(
+        moves=150_000, selfplay=_BRIEF, window=_ANEW, network=VectorConfig(width=128), learner=_QUICK
+    ),
     "quadrotor_2d_hover": RobotPreset(moves=120_000, selfplay=_BRIEF, window=_GOALS),
+    "diff_drive_park": RobotPreset(moves=400_000, selfplay=_SHARP, window=_GOALS, learner=_QUICK),
 }
 """By the name of the task, without its options."""
 
