@@ -30,7 +30,8 @@ class RobotPreset(NamedTuple):
     """What is particular to a task."""
 
     moves: int = 300_000
-    """Steps that are played; the run ends with the episode that completes them."""
+    """Steps that are played, about. The run ends with the learner's last step: a number of episodes would not do, since
+    they may end early."""
     samples_per_target: float = 8.0
     """Samples learnt from for each of these steps."""
     selfplay: EpisodesConfig = EpisodesConfig()
@@ -74,5 +75,5 @@ def robot_preset(game: SimulatedGame) -> TrainConfig:
         learner=row.learner,
         evaluation=EvaluationConfig(seconds=30.0, simulations=16, games=50, last_games=200, rollouts=()),
         schedule=ScheduleConfig(publish_seconds=1.0),
-        limits=LimitsConfig(games=row.moves // game.max_num_moves),
+        limits=LimitsConfig(steps=round(row.moves * row.samples_per_target / row.learner.batch_size)),
     )
