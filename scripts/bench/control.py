@@ -58,9 +58,11 @@ def measure(command: ControlBench) -> Report:
     """The search alone, then whole runs."""
     numbers = {name: getattr(command, name) for name in ("runs", "episodes", "simulations", "trees", "repeats")}
     require_positive(numbers)
+    tasks = [_make(name) for name in command.tasks]
+    _refuse_old_runs(tasks, command)
     figures = _searched(command)
-    for name in command.tasks:
-        figures += _learnt(_make(name), command)
+    for game in tasks:
+        figures += _learnt(game, command)
     notes = (
         "CPU seconds are those of all processes of a run. Starting is what a run of one episode costs, most of it a "
         "second Python with torch, and is taken off the others; kernels had been compiled before",
@@ -76,6 +78,18 @@ def _make(name: str) -> SimulatedGame:
     if not isinstance(game, SimulatedGame):
         raise UserError(f"bench control: {name} is no task for a robot: {', '.join(games.simulated_names())}")
     return game
+
+
+def _run_dir(folder: str | Path, game: SimulatedGame, seed: int) -> Path:
+    return Path(folder, f"{game.name}-{seed}")
+
+
+def _refuse_old_runs(tasks: list[SimulatedGame], command: ControlBench) -> None:
+    """What a run has done already, it would not be charged for."""
+    for game in tasks if command.keep is not None else ():
+        for seed in range(command.seed, command.seed + command.runs):
+            if (run_dir := _run_dir(command.keep, game, seed)).exists():
+                raise UserError(f"bench control: there is a run in {run_dir} already: --keep another folder")
 
 
 def _searched(command: ControlBench) -> list[Figure]:
@@ -101,9 +115,7 @@ def _learnt(game: SimulatedGame, command: ControlBench) -> list[Figure]:
         _train(game, Path(folder, "compiling"), command.seed, 1)
         starting = _train(game, Path(folder, "starting"), command.seed, 1)
         for seed in range(command.seed, command.seed + command.runs):
-            run_dir = Path(command.keep or folder, f"{game.name}-{seed}")
-            if run_dir.exists():
-                raise UserError(f"bench control: {run_dir} exists, and a run that is taken up again costs less")
+            run_dir = _run_dir(command.keep or folder, game, seed)
             seconds.append(_train(game, run_dir, seed, command.games) - starting)
             scores.append(_scores(game, run_dir / "agents" / f"{game.name}.safetensors", command))
     figures = [
