@@ -56,7 +56,7 @@ PRESETS: dict[str, RobotPreset] = {
     "cart_pole_swing_up": RobotPreset(
         moves=150_000, selfplay=_BRIEF, window=_ANEW, network=VectorConfig(width=128), learner=_QUICK
     ),
-    "quadrotor_2d_hover": RobotPreset(moves=120_000, selfplay=_BRIEF, window=_GOALS),
+    "quadrotor_2d_hover": RobotPreset(moves=150_000, selfplay=_SHARP, window=_GOALS, learner=_QUICK),
     "diff_drive_park": RobotPreset(moves=400_000, selfplay=_SHARP, window=_GOALS, learner=_QUICK),
 }
 """By the name of the task, without its options."""
