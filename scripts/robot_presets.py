@@ -52,7 +52,14 @@ _ANEW = EpisodeWindowConfig(fresh_value_share=1.0)
 
 PRESETS: dict[str, RobotPreset] = {
     "planar_reach": RobotPreset(moves=70_000, samples_per_target=16.0, selfplay=_BRIEF, window=_GOALS),
-    "pendulum": RobotPreset(moves=52_000),
+    "pendulum": RobotPreset(
+        moves=20_000,
+        samples_per_target=16.0,
+        selfplay=_SHARP,
+        window=_ANEW,
+        network=VectorConfig(width=128, optimistic=True),
+        learner=replace(LEARNER, ema_decay=0.9),
+    ),
     "cart_pole_swing_up": RobotPreset(
         moves=150_000, selfplay=_BRIEF, window=_ANEW, network=VectorConfig(width=128), learner=_QUICK
     ),

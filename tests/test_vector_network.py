@@ -68,6 +68,16 @@ def test_an_untrained_network_is_undecided() -> None:
     assert (means.abs() < 0.2).all() and (log_deviations.abs() < 0.2).all()
 
 
+def test_an_untrained_network_may_hold_all_states_for_the_best() -> None:
+    game = reach()
+    for optimistic, low, high in ((False, -14.0, -3.0), (True, -0.5, 0.0)):
+        network = make_network(game, VectorConfig(width=16, optimistic=optimistic), 0)
+        evaluator = NetworkEvaluator(game, network.eval(), 4, precision="float32")
+        evaluator.buffer()[:] = np.random.default_rng(0).normal(size=(4, 12, 1, 1))
+        values = evaluator.collect(evaluator.submit(4)).values
+        assert (values > low).all() and (values < high).all()
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("native", 0.05)])
 def test_the_evaluator_says_what_the_network_says(dtype: str, tolerance: float) -> None:
     game, network = reach(), untrained(reach())

@@ -32,6 +32,9 @@ _MIDDLE, _HALF = 0.5 * (_LOW + _HIGH), 0.5 * (_HIGH - _LOW)
 _FIRST = math.atanh(-_MIDDLE / _HALF)
 """Added to what the layer says, so that an untrained network's deviation is 1: tanh of it covers [-1, 1] evenly."""
 
+_BEST_LOGIT = 8.0
+"""Of the highest bin, the others' being 0: it has 0.98 of 64."""
+
 
 @dataclass(frozen=True)
 class VectorConfig:
@@ -43,10 +46,14 @@ class VectorConfig:
     """Features of a hidden layer."""
     value_bins: int = 64
     """Bins of the value's distribution."""
+    optimistic: bool = False
+    """Whether an untrained network holds every state for the best there is, instead of all bins for equally likely
+    (optimistic initial values: Sutton and Barto 2018, section 2.6). Values that are learnt from the network's own next
+    ones then come down from above, and states at the goal need not be learnt."""
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value < (2 if name == "value_bins" else 1):
+        for name in ("layers", "width", "value_bins"):
+            if (value := getattr(self, name)) < (2 if name == "value_bins" else 1):
                 raise UserError(f"the network's {name} is {value}; it must be larger")
 
 
@@ -92,6 +99,8 @@ class VectorNetwork(nn.Module):
         for layer in (self.policy, self.value):
             nn.init.normal_(layer.weight, std=0.01)  # starts near the widest policy and equally likely bins
             nn.init.zeros_(layer.bias)
+        if config.optimistic:
+            nn.init.constant_(self.value.bias[-1:], _BEST_LOGIT)
 
     def forward(self, observations: Tensor, mask: Tensor | None = None) -> NetworkOutput:
         """Evaluate `observations` [n, O, 1, 1] float32; there is no `mask`.
