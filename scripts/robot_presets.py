@@ -61,7 +61,11 @@ PRESETS: dict[str, RobotPreset] = {
         learner=replace(LEARNER, ema_decay=0.9),
     ),
     "cart_pole_swing_up": RobotPreset(
-        moves=150_000, selfplay=_BRIEF, window=_ANEW, network=VectorConfig(width=128), learner=_QUICK
+        moves=120_000,
+        selfplay=_SHARP,
+        window=_ANEW,
+        network=VectorConfig(width=128, symlog=False, optimistic=True),  # balanced is worth 50, hanging 0
+        learner=_QUICK,
     ),
     "quadrotor_2d_hover": RobotPreset(moves=150_000, selfplay=_SHARP, window=_GOALS, learner=_QUICK),
     "diff_drive_park": RobotPreset(moves=400_000, selfplay=_SHARP, window=_GOALS, learner=_QUICK),

@@ -38,16 +38,17 @@ def untrained(game: SimulatedGame, seed: int = 0) -> VectorNetwork:
     return network.eval()
 
 
-@given(st.lists(st.floats(-80, 40, width=32), min_size=1, max_size=20))
-def test_two_hot_targets_keep_the_value(values: list[float]) -> None:
-    bins = ValueBins(VectorShape(3, 1, -50.0, 10.0), VectorConfig(value_bins=17), CPU)
+@given(st.booleans(), st.lists(st.floats(-80, 40, width=32), min_size=1, max_size=20))
+def test_two_hot_targets_keep_the_value(symlog: bool, values: list[float]) -> None:
+    bins = ValueBins(VectorShape(3, 1, -50.0, 10.0), VectorConfig(value_bins=17, symlog=symlog), CPU)
     targets = bins.targets(torch.tensor(values))
     assert ((targets >= 0) & (targets <= 1)).all() and ((targets > 0).sum(1) <= 2).all()
     torch.testing.assert_close(targets.sum(1), torch.ones(len(values)))
     cut = torch.tensor(values).clamp(-50.0, 10.0)
     torch.testing.assert_close(targets @ bins.centres, cut, atol=1e-4, rtol=1e-4)
     assert float(bins.centres[0]) == pytest.approx(-50) and float(bins.centres[-1]) == pytest.approx(10)
-    assert (bins.centres.diff() > 0).all()
+    steps = bins.centres.diff()
+    assert (steps > 0).all() and (bool((steps.max() - steps.min()).abs() < 1e-4) != symlog)
 
 
 def test_the_head_s_density_integrates_to_one_and_is_the_proposer_s() -> None:

@@ -2,8 +2,8 @@
 
 A policy is a Gaussian before tanh: an action is tanh(u), u normal with the head's mean and deviation in each number
 (Haarnoja et al. 2018, arXiv 1801.01290, appendix C). Values are distributions over bins (Imani and White 2018, arXiv
-1806.04613), whose centres lie evenly on the scale of symlog and are taught by two-hot targets (Hafner et al. 2023,
-arXiv 2301.04104).
+1806.04613), whose centres lie evenly, most often on the scale of symlog, and are taught by two-hot targets (Hafner et
+al. 2023, arXiv 2301.04104).
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ class VectorConfig:
     """Features of a hidden layer."""
     value_bins: int = 64
     """Bins of the value's distribution."""
+    symlog: bool = True
+    """Whether the bins lie evenly on the scale of symlog, finest around 0: where the best values are, when rewards are
+    costs. Where the best values are far from 0, even steps tell them apart better."""
     optimistic: bool = False
     """Whether an untrained network holds every state for the best there is, instead of all bins for equally likely
     (optimistic initial values: Sutton and Barto 2018, section 2.6). Values that are learnt from the network's own next
@@ -150,9 +153,13 @@ class ValueBins:
     """The value as a distribution over bins, for a network of this shape and size."""
 
     def __init__(self, shape: VectorShape, config: VectorConfig, device: torch.device) -> None:
-        low, high = (_symlog(value) for value in (shape.value_low, shape.value_high))
-        scale = torch.linspace(low, high, config.value_bins, dtype=torch.float64)
-        self.centres = (scale.sign() * scale.abs().expm1()).float().to(device)
+        low, high = shape.value_low, shape.value_high
+        if config.symlog:
+            scale = torch.linspace(_symlog(low), _symlog(high), config.value_bins, dtype=torch.float64)
+            centres = scale.sign() * scale.abs().expm1()
+        else:
+            centres = torch.linspace(low, high, config.value_bins, dtype=torch.float64)
+        self.centres = centres.float().to(device)
         """[bins] ascending."""
 
     def targets(self, values: Tensor) -> Tensor:

@@ -86,7 +86,9 @@ def _run_dir(folder: str | Path, game: SimulatedGame, seed: int) -> Path:
 
 def _refuse_old_runs(tasks: list[SimulatedGame], command: ControlBench) -> None:
     """What a run has done already, it would not be charged for."""
-    for game in tasks if command.keep is not None else ():
+    if command.keep is None:
+        return
+    for game in tasks:
         for seed in range(command.seed, command.seed + command.runs):
             if (run_dir := _run_dir(command.keep, game, seed)).exists():
                 raise UserError(f"bench control: there is a run in {run_dir} already: --keep another folder")
