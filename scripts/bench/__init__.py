@@ -14,6 +14,7 @@ from rl.errors import UserError
 from scripts.bench import (
     ablations,
     app,
+    baselines,
     control,
     cuda,
     evaluators,
@@ -50,6 +51,7 @@ Command = (
     | Annotated[rollouts.RolloutsBench, subcommand("rollouts")]
     | Annotated[robots.RobotsBench, subcommand("robots")]
     | Annotated[control.ControlBench, subcommand("control")]
+    | Annotated[baselines.BaselinesBench, subcommand("baselines")]
     | Annotated[selfplay.SelfplayBench, subcommand("selfplay")]
     | Annotated[evaluators.EvaluatorsBench, subcommand("evaluators")]
     | Annotated[learner.LearnerBench, subcommand("learner")]
@@ -73,6 +75,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     rollouts.RolloutsBench: rollouts.measure,
     robots.RobotsBench: robots.measure,
     control.ControlBench: control.measure,
+    baselines.BaselinesBench: baselines.measure,
     learner.LearnerBench: learner.measure,
     startup.StartupBench: startup.measure,
     page.PageBench: page.measure,

@@ -7,6 +7,7 @@ import resource
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from rl.replay.mixture import Mixture
 from rl.search.proposals import GaussianProposer
 from rl.search.simulator import SIMULATED, SimulatorSearch
 from rl.train.config import LimitsConfig, ResourcesConfig
-from rl.train.episodes import play_episodes, policy_actor, search_actor
+from rl.train.episodes import Actor, Played, play_episodes, policy_actor, search_actor
 from rl.train.loop import train
 from scripts.bench.report import Figure, Report, TimedOptions, interleaved, rates, require_positive
 from scripts.presets import preset
@@ -30,8 +31,11 @@ from scripts.presets import preset
 _SEARCH_GOAL = 150_000.0
 _SEARCHED = "planar_reach"
 _CPU_GOALS = {"pendulum": 20.0, "planar_reach": 60.0, "cart_pole_swing_up": 120.0}
-_RETURN_GOALS = {"pendulum": -150.0, "cart_pole_swing_up": 210.0}
-_SUCCESS_GOALS = {"planar_reach": 0.95, "quadrotor_2d_hover": 0.9, "diff_drive_park": 0.9}
+GOALS: dict[str, dict[str, float]] = {
+    "return": {"pendulum": -150.0, "cart_pole_swing_up": 210.0},
+    "success": {"planar_reach": 0.95, "quadrotor_2d_hover": 0.9, "diff_drive_park": 0.9},
+}
+"""What the policy alone is asked for: the mean return, or the share of episodes that end in success."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def measure(command: ControlBench) -> Report:
     require_positive(numbers)
     figures = _searched(command)
     for name in command.tasks:
-        figures += _learnt(_make(name), command)
+        figures += _learnt(make_task(name), command)
     notes = (
         "CPU seconds are those of all processes of a run. Starting is what a run of one episode costs, most of it a "
         "second Python with torch, and is taken off the others; kernels had been compiled before",
@@ -69,16 +73,17 @@ def measure(command: ControlBench) -> Report:
     return Report("control", command.seed, settings, tuple(figures), notes)
 
 
-def _make(name: str) -> SimulatedGame:
+def make_task(name: str) -> SimulatedGame:
+    """The game of a robot's task. Raises UserError on any other, and UnknownGame where there is none."""
     game = games.make(name)
     if not isinstance(game, SimulatedGame):
-        raise UserError(f"bench control: {name} is no task for a robot: {', '.join(games.simulated_names())}")
+        raise UserError(f"bench: {name} is no task for a robot: {', '.join(games.simulated_names())}")
     return game
 
 
 def _searched(command: ControlBench) -> list[Figure]:
     """Simulations of fresh trees with a network of the usual size, which need not have learnt anything."""
-    game, simulations = _make(_SEARCHED), 32
+    game, simulations = make_task(_SEARCHED), 32
     evaluator = NetworkEvaluator(game, make_network(game, VectorConfig(), command.seed), command.trees)
     proposer = GaussianProposer(game.num_slots, game.action_size)
     search = SimulatorSearch(game, game, proposer, SIMULATED, command.trees, simulations)
@@ -92,25 +97,57 @@ def _searched(command: ControlBench) -> list[Figure]:
     return [figure for name, measured in laps.items() for figure in rates(name, "simulations", measured, _SEARCH_GOAL)]
 
 
+class Run(NamedTuple):
+    """A whole training run, from nothing to its agent."""
+
+    cpu_seconds: float
+    """What it cost, its start included."""
+    scores: dict[tuple[str, str], float]
+    """By (who moves, "return" or "success"): "policy alone", or "16 simulations"."""
+
+
 def _learnt(game: SimulatedGame, command: ControlBench) -> list[Figure]:
     """CPU seconds of whole runs, and the scores of their agents by the policy alone and with a search."""
-    seconds, scores = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        _train(game, Path(folder, "compiling"), command.seed, 1)
-        starting = _train(game, Path(folder, "starting"), command.seed, 1)
-        for run in range(command.runs):
-            run_dir = Path(folder, str(run))
-            seconds.append(_train(game, run_dir, command.seed + run, command.games) - starting)
-            scores.append(_scores(game, run_dir / "agents" / f"{game.name}.safetensors", command))
+    start = start_seconds(game)
+    seeds = range(command.seed, command.seed + command.runs)
+    runs = [learn(game, seed, command.games, command.episodes, command.simulations) for seed in seeds]
+    seconds = tuple(run.cpu_seconds - start for run in runs)
     figures = [
-        Figure(f"{game.name}, starting", "CPU seconds", (starting,), "cpu"),
-        Figure(game.name, "CPU seconds", tuple(seconds), "cpu", _CPU_GOALS.get(game.name), at_most=True),
+        Figure(f"{game.name}, starting", "CPU seconds", (start,), "cpu"),
+        Figure(game.name, "CPU seconds", seconds, "cpu", _CPU_GOALS.get(game.name), at_most=True),
     ]
-    goals = {"return": _RETURN_GOALS.get(game.name), "success": _SUCCESS_GOALS.get(game.name)}
-    for how, what in scores[0]:
-        values = tuple(score[how, what] for score in scores)
-        figures.append(Figure(f"{game.name}, {how}", what, values, goal=goals[what]))
+    for who, what in runs[0].scores:
+        scores = tuple(run.scores[who, what] for run in runs)
+        figures.append(Figure(f"{game.name}, {who}", what, scores, goal=GOALS[what].get(game.name)))
     return figures
+
+
+def start_seconds(game: SimulatedGame) -> float:
+    """CPU seconds of a run of one episode, once its kernels have been compiled."""
+    with tempfile.TemporaryDirectory() as folder:
+        _train(game, Path(folder, "compiling"), 0, 1)
+        return _train(game, Path(folder, "starting"), 0, 1)
+
+
+def learn(game: SimulatedGame, seed: int, num_games: int | None, episodes: int, simulations: int) -> Run:
+    """A run as the preset has it, but for `num_games` where it is given; its agent is judged by `episodes` with the
+    policy alone and with a search of so many simulations, which is not counted."""
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = _train(game, Path(folder), seed, num_games)
+        evaluator = NetworkEvaluator(
+            game, load_agent(Path(folder, "agents", f"{game.name}.safetensors"), game), episodes
+        )
+        actors = {
+            "policy alone": policy_actor(game, evaluator),
+            f"{simulations} simulations": search_actor(game, evaluator, simulations, episodes),
+        }
+        scores = {}
+        for who, actor in actors.items():
+            played = judge(game, actor, episodes)
+            scores[who, "return"] = float(played.returns.mean())
+            if game.tells_success:
+                scores[who, "success"] = float(played.successes.mean())
+    return Run(seconds, scores)
 
 
 def _train(game: SimulatedGame, run_dir: Path, seed: int, num_games: int | None) -> float:
@@ -134,18 +171,9 @@ def _cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def _scores(game: SimulatedGame, agent: Path, command: ControlBench) -> dict[tuple[str, str], float]:
-    evaluator = NetworkEvaluator(game, load_agent(agent, game), command.episodes)
-    keys = np.arange(command.episodes, dtype=np.uint64)
+def judge(game: SimulatedGame, actor: Actor, episodes: int) -> Played:
+    """So many whole episodes, the same ones each time; those of an environment of Gymnasium's by its own steps, with
+    the seeds 0, 1, 2 ..."""
+    keys = np.arange(episodes, dtype=np.uint64)
     step = game.step_environment if isinstance(game, GymnasiumGame) else game.step_batch
-    actors = {
-        "policy alone": policy_actor(game, evaluator),
-        f"{command.simulations} simulations": search_actor(game, evaluator, command.simulations, command.episodes),
-    }
-    found = {}
-    for how, actor in actors.items():
-        played = play_episodes(game, actor, keys, step)
-        found[how, "return"] = float(played.returns.mean())
-        if game.tells_success:
-            found[how, "success"] = float(played.successes.mean())
-    return found
+    return play_episodes(game, actor, keys, step)
