@@ -21,6 +21,7 @@ from scripts.bench import (
     games,
     learner,
     levels,
+    lookahead,
     page,
     peers,
     perfect,
@@ -52,6 +53,7 @@ Command = (
     | Annotated[robots.RobotsBench, subcommand("robots")]
     | Annotated[control.ControlBench, subcommand("control")]
     | Annotated[baselines.BaselinesBench, subcommand("baselines")]
+    | Annotated[lookahead.LookaheadBench, subcommand("lookahead")]
     | Annotated[selfplay.SelfplayBench, subcommand("selfplay")]
     | Annotated[evaluators.EvaluatorsBench, subcommand("evaluators")]
     | Annotated[learner.LearnerBench, subcommand("learner")]
@@ -76,6 +78,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     robots.RobotsBench: robots.measure,
     control.ControlBench: control.measure,
     baselines.BaselinesBench: baselines.measure,
+    lookahead.LookaheadBench: lookahead.measure,
     learner.LearnerBench: learner.measure,
     startup.StartupBench: startup.measure,
     page.PageBench: page.measure,

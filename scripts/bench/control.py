@@ -22,7 +22,7 @@ from rl.network.vector import VectorConfig
 from rl.replay.mixture import Mixture
 from rl.search.proposals import GaussianProposer
 from rl.search.simulator import SIMULATED, SimulatorSearch
-from rl.train.config import LimitsConfig, ResourcesConfig
+from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig
 from rl.train.episodes import Actor, Played, play_episodes, policy_actor, search_actor
 from rl.train.loop import train
 from scripts.bench.report import Figure, Report, TimedOptions, interleaved, rates, require_positive
@@ -36,6 +36,7 @@ GOALS: dict[str, dict[str, float]] = {
     "success": {"planar_reach": 0.95, "quadrotor_2d_hover": 0.9, "diff_drive_park": 0.9},
 }
 """What the policy alone is asked for: the mean return, or the share of episodes that end in success."""
+_NO_EVALUATION = EvaluationConfig(seconds=0.0)
 
 
 @dataclass(frozen=True)
@@ -125,15 +126,15 @@ def _learnt(game: SimulatedGame, command: ControlBench) -> list[Figure]:
 def start_seconds(game: SimulatedGame) -> float:
     """CPU seconds of a run of one episode, once its kernels have been compiled."""
     with tempfile.TemporaryDirectory() as folder:
-        _train(game, Path(folder, "compiling"), 0, 1)
-        return _train(game, Path(folder, "starting"), 0, 1)
+        train_whole(game, Path(folder, "compiling"), 0, 1)
+        return train_whole(game, Path(folder, "starting"), 0, 1).cpu_seconds
 
 
 def learn(game: SimulatedGame, seed: int, num_games: int | None, episodes: int, simulations: int) -> Run:
     """A run as the preset has it, but for `num_games` where it is given; its agent is judged by `episodes` with the
     policy alone and with a search of so many simulations, which is not counted."""
     with tempfile.TemporaryDirectory() as folder:
-        seconds = _train(game, Path(folder), seed, num_games)
+        seconds = train_whole(game, Path(folder), seed, num_games).cpu_seconds
         evaluator = NetworkEvaluator(
             game, load_agent(Path(folder, "agents", f"{game.name}.safetensors"), game), episodes
         )
@@ -150,19 +151,34 @@ def learn(game: SimulatedGame, seed: int, num_games: int | None, episodes: int, 
     return Run(seconds, scores)
 
 
-def _train(game: SimulatedGame, run_dir: Path, seed: int, num_games: int | None) -> float:
-    """A run as the preset has it; returns its CPU seconds."""
+class Trained(NamedTuple):
+    """What a call of `train_whole` took."""
+
+    code: int
+    """As `rl.train.loop.train` gives it: 0 when the run is complete."""
+    cpu_seconds: float
+
+
+def train_whole(
+    game: SimulatedGame,
+    run_dir: Path,
+    seed: int,
+    num_games: int | None,
+    evaluation: EvaluationConfig = _NO_EVALUATION,
+) -> Trained:
+    """A run as the preset has it, but for `num_games` where it is given, in one worker and one thread beside it; what
+    is in `run_dir` is taken up."""
     config = preset(game, "quick")
     config = replace(
         config,
         seed=seed,
         limits=config.limits if num_games is None else LimitsConfig(games=num_games),
-        evaluation=replace(config.evaluation, seconds=0.0),
+        evaluation=evaluation,
         resources=ResourcesConfig(workers=1, learner_threads=1, device="cpu"),
     )
     before = _cpu_seconds()
-    train(Mixture.of(game), config, run_dir, io.StringIO())
-    return _cpu_seconds() - before
+    code = train(Mixture.of(game), config, run_dir, io.StringIO())
+    return Trained(code, _cpu_seconds() - before)
 
 
 def _cpu_seconds() -> float:
