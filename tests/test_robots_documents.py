@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from robot_environments import IDS, TASKS, make
 
+import games
 import games.robots
 from games.robots.task import GoalTask
+from rl.agents import shipped_agent
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,4 +61,7 @@ def test_each_task_has_its_page_with_a_picture(task: str) -> None:
     pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", page)
     assert pictures and all((ROOT / "docs" / "robots" / picture).is_file() for picture in pictures)
     assert all(f"`{name}`" in page for name in IDS if games.robots.ENVIRONMENTS[name].task == task)
-    assert "random" in page and "scripted" in page
+    players = re.findall(r"^\| ([^,|]+?)(?:,[^|]*)? \|", page[page.index("## Scores") :], re.MULTILINE)
+    assert {"random", "scripted"} <= set(players)
+    learnt = task in games.simulated_names() and shipped_agent(games.make(task)) is not None
+    assert "learned" in players or not learnt, "an agent ships that the page does not tell of"

@@ -95,9 +95,9 @@ def _compare(task: _Task, command: BaselinesBench) -> tuple[list[Figure], list[s
     curves: list[list[Checked]] = []
     runs: list[Run] = []
     for seed in range(command.seed, command.seed + command.runs):
-        print(f"bench baselines: {name}, seed {seed}", file=sys.stderr)
         curves.append(_curve(task, seed, command))
         if not command.alone:
+            print(f"bench baselines: {name}, Keima, seed {seed}", file=sys.stderr)
             runs.append(learn(task.game, seed, None, command.episodes, command.simulations))
     ends = [curve[-1] for curve in curves]
     theirs = tuple(end.cpu_seconds for end in ends)
@@ -127,6 +127,8 @@ def _curve(task: _Task, seed: int, command: BaselinesBench) -> list[Checked]:
     with closing(learnt_by_sac(task.game.name, seed, command.check_steps, command.episodes)) as learning:
         for checked in learning:
             checks.append(checked)
+            told = f"{checked.steps} steps, {checked.cpu_seconds:.0f} s, {task.what} {checked.scores[task.what]:.3g}"
+            print(f"bench baselines: {task.game.name}, {task.learner}, seed {seed}: {told}", file=sys.stderr)
             reached = task.goal is not None and checked.scores[task.what] >= task.goal
             if reached or checked.cpu_seconds >= command.cpu_seconds:
                 break
