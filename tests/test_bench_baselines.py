@@ -157,11 +157,24 @@ def test_without_a_goal_sac_learns_until_its_time_is_up(
 ) -> None:
     asked = ["--tasks", "quadruped_walk", "--alone", "--cpu-seconds", "225"]
     report = bench_json(capsys, "baselines", *asked)
-    assert [figure["name"] for figure in report["figures"]] == ["quadruped_walk, SAC"] * 3
-    assert report["figures"][0]["values"] == [230.0] and "goal" not in report["figures"][2]
-    assert report["notes"][0].count(" at ") == 12 and report["notes"][0].endswith("at 230 s")
-    report = bench_json(capsys, "baselines", *asked, "--goal", "0.55")
-    assert report["figures"][0]["values"] == [60.0] and report["figures"][2]["goal"] == 0.55
+    assert [figure["unit"] for figure in report["figures"]] == ["CPU seconds", "steps", "return", "success"]
+    assert report["figures"][0]["values"] == [230.0] and not any("goal" in figure for figure in report["figures"])
+    assert report["notes"][0].count(" at ") == 12 and report["notes"][0].endswith("-28 at 220 s; -27 at 230 s")
+    report = bench_json(capsys, "baselines", *asked, "--goal", "-44")
+    assert report["figures"][0]["values"] == [60.0] and report["figures"][2]["goal"] == -44
+
+
+def test_who_misses_the_score_is_told_and_held_to_no_ratio(
+    curves: list[tuple[str, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = bench_json(
+        capsys, "baselines", "--tasks", "planar_reach", "--goal", "0.98", "--cpu-seconds", "75", "--runs", "2"
+    )
+    assert report["notes"][2] == "planar_reach, SAC+HER: success 0.98 was missed with seed 0, 1"
+    assert report["notes"][3] == "planar_reach, Keima: success 0.98 was missed with seed 0, 1"
+    ratio = report["figures"][-1]
+    assert ratio["name"] == "planar_reach, Keima over SAC+HER" and ratio["values"] == [10 / 80, 10 / 80]
+    assert "goal" not in ratio
 
 
 def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,8 @@ GOALS: dict[str, dict[str, float]] = {
     "success": {"planar_reach": 0.95, "quadrotor_2d_hover": 0.9, "diff_drive_park": 0.9},
 }
 """What the policy alone is asked for: the mean return, or the share of episodes that end in success."""
+POLICY = "policy alone"
+"""Who moves where there is no search."""
 _NO_EVALUATION = EvaluationConfig(seconds=0.0)
 
 
@@ -104,7 +106,7 @@ class Run(NamedTuple):
     cpu_seconds: float
     """What it cost, its start included."""
     scores: dict[tuple[str, str], float]
-    """By (who moves, "return" or "success"): "policy alone", or "16 simulations"."""
+    """By (who moves, "return" or "success"): POLICY, or "16 simulations"."""
 
 
 def _learnt(game: SimulatedGame, command: ControlBench) -> list[Figure]:
@@ -139,7 +141,7 @@ def learn(game: SimulatedGame, seed: int, num_games: int | None, episodes: int, 
             game, load_agent(Path(folder, "agents", f"{game.name}.safetensors"), game), episodes
         )
         actors = {
-            "policy alone": policy_actor(game, evaluator),
+            POLICY: policy_actor(game, evaluator),
             f"{simulations} simulations": search_actor(game, evaluator, simulations, episodes),
         }
         scores = {}

@@ -22,7 +22,7 @@ from rl.network.evaluator import NetworkEvaluator
 from rl.train.config import EvaluationConfig
 from rl.train.episodes import Actor, Played, policy_actor, search_actor
 from rl.train.run_directory import kept_networks
-from scripts.bench.control import judge, make_task, train_whole
+from scripts.bench.control import POLICY, judge, make_task, train_whole
 from scripts.bench.report import Figure, Options, Report, require_positive
 
 # A run keeps the networks that it has measured: it is asked to measure often, and little.
@@ -90,7 +90,7 @@ def staged(run_dir: Path, stages: int) -> Mapping[float, Path]:
 def _compared(name: str, game: SimulatedGame, agent: Path, command: LookaheadBench) -> list[Figure]:
     """The policy's scores, each search's, and what each search has more."""
     evaluator = NetworkEvaluator(game, load_agent(agent, game), command.episodes)
-    actors: dict[str, Actor] = {"policy alone": policy_actor(game, evaluator)}
+    actors: dict[str, Actor] = {POLICY: policy_actor(game, evaluator)}
     for count in command.simulations:
         actors[f"{count} simulations"] = search_actor(game, evaluator, count, command.episodes)
     figures = []
