@@ -355,14 +355,21 @@ def test_what_a_vector_environment_was_asked_holds_for_the_episodes_that_follow(
 
 @pytest.mark.parametrize("name", GOAL_IDS)
 def test_what_is_computed_of_goals_is_what_steps_return(name: str) -> None:
+    """In whole episodes: at random, with an action held until the end if there is one, and by the script."""
     env = make(name)
     assert isinstance(env, GoalEnv)
     assert set(env.observation_space.spaces) == {"observation", "achieved_goal", "desired_goal"}
     achieved, desired, returned = [], [], []
-    for seed in range(4):
-        env.reset(seed=seed)
-        for action in actions_of(env.task, 15, seed):
-            seen, reward, terminated, truncated, info = env.step(action)
+    random = iter(actions_of(env.task, env.task.max_episode_steps, seed=1))
+    ways = {
+        "random": lambda: next(random),
+        "held": lambda: np.full(env.task.action_size, -1, np.float32),
+        "scripted": lambda: env.task.scripted_actions(env.get_state()[None])[0],
+    }
+    for act in ways.values():
+        env.reset(seed=3)
+        for _ in range(env.task.max_episode_steps):
+            seen, reward, terminated, truncated, info = env.step(act())
             goals = seen["achieved_goal"], seen["desired_goal"]
             assert env.compute_reward(*goals, info) == reward
             assert env.compute_terminated(*goals, info) is terminated
@@ -372,6 +379,8 @@ def test_what_is_computed_of_goals_is_what_steps_return(name: str) -> None:
             returned.append((reward, terminated, truncated))
             if terminated:
                 break
+    assert env.task.dense or {-1.0, 0.0} <= {reward for reward, _, _ in returned}
+    assert any(terminated for _, terminated, _ in returned) == ("Quadrotor" in name), "it alone can crash"
     many = np.array(achieved), np.array(desired)
     rewards, terminated, truncated = (
         compute(*many, {}) for compute in (env.compute_reward, env.compute_terminated, env.compute_truncated)

@@ -65,3 +65,12 @@ def test_each_task_has_its_page_with_a_picture(task: str) -> None:
     assert {"random", "scripted"} <= set(players)
     learnt = task in games.simulated_names() and shipped_agent(games.make(task)) is not None
     assert "learned" in players or not learnt, "an agent ships that the page does not tell of"
+
+
+@pytest.mark.parametrize("task", ["planar_reach", "arm_push", "arm_pick_place", "quadruped_walk"])
+def test_what_stable_baselines_learns_is_told(task: str) -> None:
+    page = (ROOT / "docs" / "robots" / f"{task}.md").read_text()
+    row = re.search(r"^\| SAC(\+HER)? \|(.*)\|$", page, re.MULTILINE)
+    assert row and (row[1] is not None) == (task != "quadruped_walk")
+    assert f"keima bench baselines --tasks {task}" in page
+    assert len(re.findall(r"\d", row[2])) > 5, "steps, CPU seconds and scores"
