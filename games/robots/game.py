@@ -56,7 +56,7 @@ class RobotGame(SimulatedGame):
         seen[:, :num_seen] *= self._halves
         if self._goals is not None:
             desired = self._goals.desired_goals(rows)
-            missing = desired - self._goals.achieved_goals(rows)
+            missing = self._goals.missing(self._goals.achieved_goals(rows), desired)
             middle = num_seen + self.goal_size
             seen[:, num_seen:middle] = (desired - self._goal_middles) * self._goal_halves
             seen[:, middle:] = missing * self._goal_halves

@@ -38,13 +38,17 @@ class EpisodeWindowConfig:
     """The share of samples whose policy is found anew, by looking one step ahead with the newest network, instead of
     the one that the search found when the episode was played (reanalysis; Schrittwieser et al. 2021, arXiv
     2104.06294). Relabelled ones always are."""
+    fresh_value_share: float = 0.0
+    """Of these samples, the share whose value is found anew with the policy, in the place of what followed in the
+    episode: rewards that an older policy earned say little of a newer one (the mixed value target of Wang et al. 2024,
+    EfficientZero V2, arXiv 2403.00564, section 4.3). Relabelled ones always are."""
     holdout_fraction: float = 0.02
     """The share of episodes that are never trained on, to measure the loss with."""
 
     def __post_init__(self) -> None:
         if self.max_positions < 1:
             raise UserError("max_positions is at least 1")
-        for name in ("trace_decay", "hindsight_share", "fresh_share", "holdout_fraction"):
+        for name in ("trace_decay", "hindsight_share", "fresh_share", "fresh_value_share", "holdout_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{name} is from 0 to 1")
 
@@ -64,8 +68,10 @@ class EpisodeBatch(NamedTuple):
     """[n] float32: TD(lambda) returns."""
     fresh: BoolArray
     """[n] whether actions and policy are to be found anew."""
+    revalued: BoolArray
+    """[n] whether the return is to be found anew with them; none but `fresh` ones."""
     relabelled: BoolArray
-    """[n] whether the goal is another than the episode's, so that these and the return are of the old one; `fresh`."""
+    """[n] whether the goal is another than the episode's, so that all these are of the old one; `revalued`."""
     ages: IndexArray
     """[n] int64: by how many game numbers the newest episode in the window is ahead of the sampled one."""
 
@@ -158,10 +164,11 @@ class EpisodeWindow:
         places = random.integers(len(held), size=batch_size)
         rows = held[places]
         fresh = random.random(batch_size) < self._config.fresh_share
+        revalued = fresh & (random.random(batch_size) < self._config.fresh_value_share)
         relabelled = np.zeros(batch_size, np.bool_)
         if self._game.goal_size:
             relabelled = random.random(batch_size) < self._config.hindsight_share
-            fresh |= relabelled
+            fresh, revalued = fresh | relabelled, revalued | relabelled
             ahead = random.integers(rows["left"] + 1)
             states = rows["state"][relabelled]
             self._game.set_goals(states, held["achieved"][(places + ahead)[relabelled]])
@@ -175,6 +182,7 @@ class EpisodeWindow:
             rows["policy"].copy(),
             rows["return"].copy(),
             fresh,
+            revalued,
             relabelled,
             self.newest_game - rows["number"],
         )

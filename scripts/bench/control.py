@@ -20,6 +20,7 @@ from rl.network.evaluator import NetworkEvaluator
 from rl.network.kinds import make_network
 from rl.network.vector import VectorConfig
 from rl.replay.mixture import Mixture
+from rl.search.evaluation import Evaluator
 from rl.search.proposals import GaussianProposer
 from rl.search.simulator import SIMULATED, SimulatorSearch
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig
@@ -30,10 +31,22 @@ from scripts.presets import preset
 
 _SEARCH_GOAL = 150_000.0
 _SEARCHED = "planar_reach"
-_CPU_GOALS = {"pendulum": 20.0, "planar_reach": 60.0, "cart_pole_swing_up": 120.0}
+_CPU_GOALS = {
+    "pendulum": 20.0,
+    "planar_reach": 60.0,
+    "cart_pole_swing_up": 120.0,
+    "arm_reach": 300.0,
+    "arm_push": 3600.0,
+}
 GOALS: dict[str, dict[str, float]] = {
     "return": {"pendulum": -150.0, "cart_pole_swing_up": 210.0},
-    "success": {"planar_reach": 0.95, "quadrotor_2d_hover": 0.9, "diff_drive_park": 0.9},
+    "success": {
+        "planar_reach": 0.95,
+        "quadrotor_2d_hover": 0.9,
+        "diff_drive_park": 0.9,
+        "arm_reach": 0.99,
+        "arm_push": 0.5,
+    },
 }
 """What the policy alone is asked for: the mean return, or the share of episodes that end in success."""
 POLICY = "policy alone"
@@ -57,6 +70,8 @@ class ControlBench(TimedOptions):
     """Simulations a step where a search moves the robot."""
     trees: int = 512
     """Trees searched together where simulations are counted."""
+    keep: Path | None = None
+    """A folder for the run directories, TASK-SEED each, with the agents. None: nothing is kept."""
 
 
 def measure(command: ControlBench) -> Report:
@@ -112,8 +127,10 @@ class Run(NamedTuple):
 def _learnt(game: SimulatedGame, command: ControlBench) -> list[Figure]:
     """CPU seconds of whole runs, and the scores of their agents by the policy alone and with a search."""
     start = start_seconds(game)
-    seeds = range(command.seed, command.seed + command.runs)
-    runs = [learn(game, seed, command.games, command.episodes, command.simulations) for seed in seeds]
+    runs = []
+    for seed in range(command.seed, command.seed + command.runs):
+        run_dir = None if command.keep is None else command.keep / f"{game.name}-{seed}"
+        runs.append(learn(game, seed, command.games, command.episodes, command.simulations, run_dir))
     seconds = tuple(run.cpu_seconds - start for run in runs)
     figures = [
         Figure(f"{game.name}, starting", "CPU seconds", (start,), "cpu"),
@@ -132,25 +149,40 @@ def start_seconds(game: SimulatedGame) -> float:
         return train_whole(game, Path(folder, "starting"), 0, 1).cpu_seconds
 
 
-def learn(game: SimulatedGame, seed: int, num_games: int | None, episodes: int, simulations: int) -> Run:
+def learn(
+    game: SimulatedGame,
+    seed: int,
+    num_games: int | None,
+    episodes: int,
+    simulations: int,
+    run_dir: Path | None = None,
+) -> Run:
     """A run as the preset has it, but for `num_games` where it is given; its agent is judged by `episodes` with the
-    policy alone and with a search of so many simulations, which is not counted."""
+    policy alone and with a search of so many simulations, which is not counted. It is kept in `run_dir` where that is
+    given. Raises UserError where that exists."""
+    if run_dir is not None and run_dir.exists():
+        raise UserError(f"bench control: {run_dir} exists, and a run that is taken up again costs less")
     with tempfile.TemporaryDirectory() as folder:
-        seconds = train_whole(game, Path(folder), seed, num_games).cpu_seconds
-        evaluator = NetworkEvaluator(
-            game, load_agent(Path(folder, "agents", f"{game.name}.safetensors"), game), episodes
-        )
-        actors = {
-            POLICY: policy_actor(game, evaluator),
-            f"{simulations} simulations": search_actor(game, evaluator, simulations, episodes),
-        }
-        scores = {}
-        for who, actor in actors.items():
-            played = judge(game, actor, episodes)
-            scores[who, "return"] = float(played.returns.mean())
-            if game.tells_success:
-                scores[who, "success"] = float(played.successes.mean())
+        kept = run_dir or Path(folder)
+        seconds = train_whole(game, kept, seed, num_games).cpu_seconds
+        agent = load_agent(kept / "agents" / f"{game.name}.safetensors", game)
+    evaluator = NetworkEvaluator(game, agent, episodes)
+    actors = {
+        POLICY: policy_actor(game, evaluator),
+        f"{simulations} simulations": searcher(game, evaluator, simulations, episodes),
+    }
+    scores = {}
+    for who, actor in actors.items():
+        played = judge(game, actor, episodes)
+        scores[who, "return"] = float(played.returns.mean())
+        if game.tells_success:
+            scores[who, "success"] = float(played.successes.mean())
     return Run(seconds, scores)
+
+
+def searcher(game: SimulatedGame, evaluator: Evaluator, simulations: int, episodes: int) -> Actor:
+    """A search of so many simulations a step, as the preset searches, of up to `episodes` states."""
+    return search_actor(game, evaluator, preset(game, "quick").selfplay.search, simulations, episodes)
 
 
 class Trained(NamedTuple):

@@ -20,9 +20,9 @@ from rl.errors import UserError
 from rl.network.agent_file import load_agent, read_card
 from rl.network.evaluator import NetworkEvaluator
 from rl.train.config import EvaluationConfig
-from rl.train.episodes import Actor, Played, policy_actor, search_actor
+from rl.train.episodes import Actor, Played, policy_actor
 from rl.train.run_directory import kept_networks
-from scripts.bench.control import POLICY, judge, make_task, train_whole
+from scripts.bench.control import POLICY, judge, make_task, searcher, train_whole
 from scripts.bench.report import Figure, Options, Report, require_positive
 
 # A run keeps the networks that it has measured: it is asked to measure often, and little.
@@ -92,7 +92,7 @@ def _compared(name: str, game: SimulatedGame, agent: Path, command: LookaheadBen
     evaluator = NetworkEvaluator(game, load_agent(agent, game), command.episodes)
     actors: dict[str, Actor] = {POLICY: policy_actor(game, evaluator)}
     for count in command.simulations:
-        actors[f"{count} simulations"] = search_actor(game, evaluator, count, command.episodes)
+        actors[f"{count} simulations"] = searcher(game, evaluator, count, command.episodes)
     figures = []
     alone: Played | None = None
     for who, actor in actors.items():
