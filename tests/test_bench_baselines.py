@@ -71,43 +71,43 @@ def test_sac_learns_in_a_process_of_its_own_for_as_long_as_it_is_asked() -> None
     assert not active_children()
 
 
-class Ended(Exception):
-    """Whoever asked wants no more."""
-
-
-def test_checks_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step of learning takes a second here, judging a thousand."""
+def test_checks_are_not_counted_and_learning_ends_with_who_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of learning takes a second here, judging a thousand; the other end is closed after step 17."""
     clock, sent = [50.0], []
 
     class Model:
         num_timesteps = 0
 
         def learn(self, _: int, after_step: Callable[..., bool]) -> None:
-            while True:
+            going = True
+            while going:
                 clock[0] += 1.0
                 self.num_timesteps += 1
-                assert after_step({}, {})
+                going = after_step({}, {})
 
     class Pipe:
         def send(self, checked: Checked) -> None:
             sent.append(checked)
 
         def recv(self) -> None:
-            if len(sent) == 3:
-                raise Ended
+            pass
+
+        def poll(self) -> bool:
+            return model.num_timesteps == 17
 
     def judged(*_: Any) -> Any:
         clock[0] += 1000.0
         return SimpleNamespace(returns=np.array([-2.0, -4.0]), successes=np.array([True, False]))
 
+    model = Model()
     monkeypatch.setattr(sac, "time", SimpleNamespace(process_time=lambda: clock[0]))
     monkeypatch.setattr(sac, "signal", SimpleNamespace(signal=lambda *_: None, SIGINT=0, SIG_IGN=0))
-    monkeypatch.setattr(sac, "make_model", lambda *_: Model())
+    monkeypatch.setattr(sac, "make_model", lambda *_: model)
     monkeypatch.setattr(sac, "policy_of", lambda *_: None)
     monkeypatch.setattr(sac, "judge", judged)
-    with pytest.raises(Ended):
-        sac._serve(Pipe(), "planar_reach", 0, 5, 2)  # type: ignore[arg-type]
+    sac._serve(Pipe(), "planar_reach", 0, 5, 2)  # type: ignore[arg-type]
     assert sent == [Checked(steps, float(steps), {"return": -3.0, "success": 0.5}) for steps in (5, 10, 15)]
+    assert model.num_timesteps == 17
 
 
 @pytest.fixture

@@ -102,8 +102,10 @@ def _compare(task: _Task, command: BaselinesBench) -> tuple[list[Figure], list[s
     for seed in range(command.seed, command.seed + command.runs):
         curves.append(_curve(task, seed, command))
         if not command.alone:
-            print(f"bench baselines: {name}, Keima, seed {seed}", file=sys.stderr)
-            runs.append(learn(task.game, seed, None, command.episodes, command.simulations))
+            run = learn(task.game, seed, None, command.episodes, command.simulations)
+            told = f"{run.cpu_seconds - start:.0f} s, {task.what} {task.score_of(run):.3g}"
+            print(f"bench baselines: {name}, Keima, seed {seed}: {told}", file=sys.stderr)
+            runs.append(run)
     return _figures(task, curves, runs, start), _notes(task, command.seed, curves, runs)
 
 

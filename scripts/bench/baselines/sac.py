@@ -122,7 +122,7 @@ def _serve(pipe: connection.Connection, task: str, seed: int, check_steps: int, 
             pipe.send(Checked(model.num_timesteps, now - begun - spent, scores))
             pipe.recv()
             spent += time.process_time() - now
-        return True
+        return not pipe.poll()  # between checks nothing is sent: there is something where the other end is closed
 
     model.learn(_FOREVER, after_step)
 
