@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import gymnasium
 import numpy as np
 import pytest
@@ -65,3 +67,9 @@ def test_the_search_alone_is_counted() -> None:
     assert all(figure.goal == 150_000 or figure.clock == "cpu" for figure in report.figures)
     with pytest.raises(UserError, match="tic_tac_toe is no task for a robot"):
         measure(ControlBench(tasks=("tic_tac_toe",), trees=2, repeats=1))
+
+
+def test_a_run_is_not_taken_up_again(tmp_path: Path) -> None:
+    (tmp_path / "pendulum-1").mkdir()
+    with pytest.raises(UserError, match="pendulum-1 already"):
+        measure(ControlBench(tasks=("pendulum",), runs=2, keep=tmp_path))

@@ -78,9 +78,11 @@ def measure(command: ControlBench) -> Report:
     """The search alone, then whole runs."""
     numbers = {name: getattr(command, name) for name in ("runs", "episodes", "simulations", "trees", "repeats")}
     require_positive(numbers)
+    tasks = [make_task(name) for name in command.tasks]
+    _refuse_old_runs(tasks, command)
     figures = _searched(command)
-    for name in command.tasks:
-        figures += _learnt(make_task(name), command)
+    for game in tasks:
+        figures += _learnt(game, command)
     notes = (
         "CPU seconds are those of all processes of a run. Starting is what a run of one episode costs, most of it a "
         "second Python with torch, and is taken off the others; kernels had been compiled before",
@@ -97,6 +99,19 @@ def make_task(name: str) -> SimulatedGame:
     if not isinstance(game, SimulatedGame):
         raise UserError(f"bench: {name} is no task for a robot: {', '.join(games.simulated_names())}")
     return game
+
+
+def _run_dir(command: ControlBench, game: SimulatedGame, seed: int) -> Path | None:
+    return None if command.keep is None else command.keep / f"{game.name}-{seed}"
+
+
+def _refuse_old_runs(tasks: list[SimulatedGame], command: ControlBench) -> None:
+    """What a run has done already, it would not be charged for."""
+    for game in tasks:
+        for seed in range(command.seed, command.seed + command.runs):
+            run_dir = _run_dir(command, game, seed)
+            if run_dir is not None and run_dir.exists():
+                raise UserError(f"bench control: there is a run in {run_dir} already: --keep another folder")
 
 
 def _searched(command: ControlBench) -> list[Figure]:
@@ -129,7 +144,7 @@ def _learnt(game: SimulatedGame, command: ControlBench) -> list[Figure]:
     start = start_seconds(game)
     runs = []
     for seed in range(command.seed, command.seed + command.runs):
-        run_dir = None if command.keep is None else command.keep / f"{game.name}-{seed}"
+        run_dir = _run_dir(command, game, seed)
         runs.append(learn(game, seed, command.games, command.episodes, command.simulations, run_dir))
     seconds = tuple(run.cpu_seconds - start for run in runs)
     figures = [
@@ -159,9 +174,7 @@ def learn(
 ) -> Run:
     """A run as the preset has it, but for `num_games` where it is given; its agent is judged by `episodes` with the
     policy alone and with a search of so many simulations, which is not counted. It is kept in `run_dir` where that is
-    given. Raises UserError where that exists."""
-    if run_dir is not None and run_dir.exists():
-        raise UserError(f"bench control: {run_dir} exists, and a run that is taken up again costs less")
+    given."""
     with tempfile.TemporaryDirectory() as folder:
         kept = run_dir or Path(folder)
         seconds = train_whole(game, kept, seed, num_games).cpu_seconds
