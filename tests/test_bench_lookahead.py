@@ -17,7 +17,6 @@ from rl.network.agent_file import save_agent
 from rl.network.kinds import make_network
 from rl.network.vector import VectorConfig
 from scripts.bench import lookahead
-from scripts.bench.control import Trained
 from scripts.bench.lookahead import mean_interval, staged
 from scripts.cli import main
 
@@ -66,10 +65,10 @@ def test_each_search_is_told_beside_the_policy(
 ) -> None:
     asked: list[Any] = []
 
-    def trained(game: SimulatedGame, run_dir: Path, seed: int, num_games: int | None, evaluation: Any) -> Trained:
+    def trained(game: SimulatedGame, run_dir: Path, seed: int, num_games: int | None, evaluation: Any) -> float:
         asked.append((game.name, run_dir, seed, num_games, evaluation.seconds > 0))
         keep_networks(run_dir, game, [4, 8])
-        return Trained(0, 1.0)
+        return 1.0
 
     monkeypatch.setattr(lookahead, "make_task", short)
     monkeypatch.setattr(lookahead, "train_whole", trained)
@@ -98,11 +97,8 @@ def test_each_search_is_told_beside_the_policy(
     assert (low, high) == wilson_interval(share, 6)
 
 
-def test_a_run_that_was_stopped_is_no_figure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(lookahead, "train_whole", lambda *_: Trained(130, 1.0))
-    assert main(["bench", "lookahead", "--tasks", "pendulum", "--out", str(tmp_path)]) == 2
-    assert "was stopped: the same command goes on from there" in capsys.readouterr().err
+def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "lookahead", "--simulations", "0"]) == 2
     assert "--simulations 0: must be positive" in capsys.readouterr().err
+    assert main(["bench", "lookahead", "--tasks", "hex5"]) == 2
+    assert "hex5 is no task for a robot" in capsys.readouterr().err

@@ -161,7 +161,7 @@ def start_seconds(game: SimulatedGame) -> float:
     """CPU seconds of a run of one episode, once its kernels have been compiled."""
     with tempfile.TemporaryDirectory() as folder:
         train_whole(game, Path(folder, "compiling"), 0, 1)
-        return train_whole(game, Path(folder, "starting"), 0, 1).cpu_seconds
+        return train_whole(game, Path(folder, "starting"), 0, 1)
 
 
 def learn(
@@ -177,7 +177,7 @@ def learn(
     given."""
     with tempfile.TemporaryDirectory() as folder:
         kept = run_dir or Path(folder)
-        seconds = train_whole(game, kept, seed, num_games).cpu_seconds
+        seconds = train_whole(game, kept, seed, num_games)
         agent = load_agent(kept / "agents" / f"{game.name}.safetensors", game)
     evaluator = NetworkEvaluator(game, agent, episodes)
     actors = {
@@ -198,23 +198,15 @@ def searcher(game: SimulatedGame, evaluator: Evaluator, simulations: int, episod
     return search_actor(game, evaluator, preset(game, "quick").selfplay.search, simulations, episodes)
 
 
-class Trained(NamedTuple):
-    """What a call of `train_whole` took."""
-
-    code: int
-    """As `rl.train.loop.train` gives it: 0 when the run is complete."""
-    cpu_seconds: float
-
-
 def train_whole(
     game: SimulatedGame,
     run_dir: Path,
     seed: int,
     num_games: int | None,
     evaluation: EvaluationConfig = _NO_EVALUATION,
-) -> Trained:
+) -> float:
     """A run as the preset has it, but for `num_games` where it is given, in one worker and one thread beside it; what
-    is in `run_dir` is taken up."""
+    is in `run_dir` is taken up. Returns its CPU seconds. Raises UserError where a signal has stopped it."""
     config = preset(game, "quick")
     config = replace(
         config,
@@ -224,8 +216,9 @@ def train_whole(
         resources=ResourcesConfig(workers=1, learner_threads=1, device="cpu"),
     )
     before = _cpu_seconds()
-    code = train(Mixture.of(game), config, run_dir, io.StringIO())
-    return Trained(code, _cpu_seconds() - before)
+    if train(Mixture.of(game), config, run_dir, io.StringIO()):
+        raise UserError(f"bench: the run of {game.name} was stopped")
+    return _cpu_seconds() - before
 
 
 def _cpu_seconds() -> float:
