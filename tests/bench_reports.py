@@ -26,7 +26,7 @@ def check(report: dict[str, Any], name: str) -> dict[tuple[str, str], dict[str, 
         assert min(figure["values"]) == figure["min"] <= figure["median"] <= figure["max"] == max(figure["values"])
         assert (
             figure["clock"] in ("wall", "cpu", "")
-            and (figure["min"] >= 0 or figure["unit"] == "return")
+            and (figure["min"] >= 0 or figure["unit"] in ("return", "return gained", "success gained"))
             and np.isfinite(figure["max"])
         )
         if figure["unit"].endswith("/s"):

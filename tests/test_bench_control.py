@@ -18,7 +18,8 @@ from rl.network.kinds import make_network
 from rl.network.vector import VectorConfig
 from rl.search.simulator import SIMULATED
 from rl.train.episodes import episode_keys, play_episodes, policy_actor, search_actor
-from scripts.bench.control import ControlBench, measure
+from scripts.bench import control
+from scripts.bench.control import ControlBench, measure, train_whole
 
 
 def test_episodes_are_scored_as_gymnasium_scores_them() -> None:
@@ -73,3 +74,9 @@ def test_a_run_is_not_taken_up_again(tmp_path: Path) -> None:
     (tmp_path / "pendulum-1").mkdir()
     with pytest.raises(UserError, match="pendulum-1 already"):
         measure(ControlBench(tasks=("pendulum",), runs=2, keep=tmp_path))
+
+
+def test_a_run_that_was_stopped_is_no_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "train", lambda *_: 130)
+    with pytest.raises(UserError, match="the run of pendulum was stopped"):
+        train_whole(control.make_task("pendulum"), tmp_path, 0, 1)

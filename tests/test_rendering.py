@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
+import gymnasium
 import mujoco
 import numpy as np
 import pytest
-from robot_environments import needs_pictures
+from robot_environments import IDS, make, needs_pictures
 
+import games.robots
 from games.robots import rendering
-from games.robots.arm_push import ArmPush, ArmPushEnv, ArmPushVectorEnv
+from games.robots.arm_push import ArmPush, ArmPushEnv
 from games.robots.rendering import PICTURE_SIZE, Camera, NoPictures
 from games.robots.simulation import load_model
+from games.robots.task import SpatialTask
 
 
 def test_depth_is_what_rays_measure() -> None:
@@ -44,15 +47,24 @@ def test_depth_is_what_rays_measure() -> None:
     assert agreed >= 0.96 * 9 * 12, "but for edges, which two ways of looking see in other pixels"
 
 
-def test_environments_give_depth() -> None:
-    needs_pictures("arm_push")
-    one, many = ArmPushEnv(render_mode="depth_array"), ArmPushVectorEnv(2, render_mode="depth_array")
+@pytest.mark.parametrize("name", [name for name in IDS if isinstance(make(name).task, SpatialTask)])
+def test_environments_give_depth(name: str) -> None:
+    """Those of one and of many, each pixel of the picture in metres."""
+    needs_pictures(games.robots.ENVIRONMENTS[name].task)
+    one = gymnasium.make(name, render_mode="depth_array")
+    many = gymnasium.make_vec(name, 2, vectorization_mode="vector_entry_point", render_mode="depth_array")
     one.reset(seed=3)
     many.reset(seed=3)
     depths, both = one.render(), many.render()
-    assert depths is not None and both is not None and len(both) == 2
+    assert isinstance(depths, np.ndarray) and both is not None and len(both) == 2
+    assert depths.dtype == np.float32 and depths.shape == PICTURE_SIZE[::-1]
     np.testing.assert_array_equal(depths, both[0])
-    assert (depths != both[1]).any() and 0.3 < depths.min() < 1.5
+    assert 0.3 < depths.min() < 3.5 and np.isfinite(depths).all()
+    many.action_space.seed(3)
+    for _ in range(5):
+        many.step(many.action_space.sample())
+    moved = many.render()
+    assert moved is not None and all((after != before).any() for before, after in zip(both, moved, strict=True))
 
 
 def test_each_thread_has_a_camera_of_its_own() -> None:

@@ -42,10 +42,21 @@ def test_the_package_says_where_environments_are_registered() -> None:
     assert result.stdout == "made\n", result.stderr
 
 
-def test_gymnasium_imports_what_an_id_names() -> None:
-    code = f"import gymnasium; print(gymnasium.make('games.robots:{IDS[0]}').spec.id)"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.stdout == f"{IDS[0]}\n", result.stderr
+FINDING = """
+import sys, gymnasium
+try:
+    gymnasium.make(sys.argv[1])
+except gymnasium.error.NamespaceNotFound as error:
+    print(error)
+print(gymnasium.make(f"games.robots:{sys.argv[1]}").spec.id)
+"""
+
+
+def test_gymnasium_imports_what_an_id_names_and_nothing_by_itself() -> None:
+    """As docs/robots/README.md tells it. Should a Gymnasium to come import plugins again, the page can be shorter."""
+    result = subprocess.run([sys.executable, "-c", FINDING, IDS[0]], capture_output=True, text=True)
+    refusal, made = result.stdout.splitlines()
+    assert refusal.startswith("Namespace keima not found") and made == IDS[0], result.stderr
 
 
 def test_tasks_are_made_by_name() -> None:
@@ -229,9 +240,21 @@ def test_vector_states_are_saved_and_drawn(name: str) -> None:
 @pytest.mark.filterwarnings("error:.*MuJoCo warned")
 @pytest.mark.parametrize("name", IDS)
 def test_random_steps_stay_within_the_bounds(name: str) -> None:
-    """Half of them random, half held for whole episodes, which is what drives a robot to its limits. They are 100,000,
-    and 10,000 of MuJoCo's: of those, `keima bench robots` counts the warnings in 100,000."""
-    count = 10 if isinstance(make(name).task, SpatialTask) else 100
+    """100,000 of them, and 10,000 of MuJoCo's, whose 100,000 are a test of their own."""
+    step_at_random(name, 10 if isinstance(make(name).task, SpatialTask) else 100)
+
+
+@pytest.mark.long
+@pytest.mark.compiled_only
+@pytest.mark.filterwarnings("error:.*MuJoCo warned")
+@pytest.mark.parametrize("name", [name for name in IDS if isinstance(make(name).task, SpatialTask)])
+def test_mujoco_warns_of_nothing_in_a_hundred_thousand_random_steps(name: str) -> None:
+    step_at_random(name, 100)
+
+
+def step_at_random(name: str, count: int) -> None:
+    """1000 steps of `count` copies: half of them random, half held for whole episodes, which is what drives a robot to
+    its limits."""
     envs = gymnasium.make_vec(name, count, vectorization_mode="vector_entry_point")
     generator = np.random.default_rng(7)
     envs.reset(seed=7, options={"randomize": True})
@@ -332,14 +355,21 @@ def test_what_a_vector_environment_was_asked_holds_for_the_episodes_that_follow(
 
 @pytest.mark.parametrize("name", GOAL_IDS)
 def test_what_is_computed_of_goals_is_what_steps_return(name: str) -> None:
+    """In whole episodes: at random, with an action held until the end if there is one, and by the script."""
     env = make(name)
     assert isinstance(env, GoalEnv)
     assert set(env.observation_space.spaces) == {"observation", "achieved_goal", "desired_goal"}
     achieved, desired, returned = [], [], []
-    for seed in range(4):
-        env.reset(seed=seed)
-        for action in actions_of(env.task, 15, seed):
-            seen, reward, terminated, truncated, info = env.step(action)
+    random = iter(actions_of(env.task, env.task.max_episode_steps, seed=1))
+    ways = {
+        "random": lambda: next(random),
+        "held": lambda: np.full(env.task.action_size, -1, np.float32),
+        "scripted": lambda: env.task.scripted_actions(env.get_state()[None])[0],
+    }
+    for act in ways.values():
+        env.reset(seed=3)
+        for _ in range(env.task.max_episode_steps):
+            seen, reward, terminated, truncated, info = env.step(act())
             goals = seen["achieved_goal"], seen["desired_goal"]
             assert env.compute_reward(*goals, info) == reward
             assert env.compute_terminated(*goals, info) is terminated
@@ -349,6 +379,8 @@ def test_what_is_computed_of_goals_is_what_steps_return(name: str) -> None:
             returned.append((reward, terminated, truncated))
             if terminated:
                 break
+    assert env.task.dense or {-1.0, 0.0} <= {reward for reward, _, _ in returned}
+    assert any(terminated for _, terminated, _ in returned) == ("Quadrotor" in name), "it alone can crash"
     many = np.array(achieved), np.array(desired)
     rewards, terminated, truncated = (
         compute(*many, {}) for compute in (env.compute_reward, env.compute_terminated, env.compute_truncated)

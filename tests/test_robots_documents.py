@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from robot_environments import IDS, TASKS, make
 
+import games
 import games.robots
 from games.robots.task import GoalTask
+from rl.agents import shipped_agent
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,4 +61,16 @@ def test_each_task_has_its_page_with_a_picture(task: str) -> None:
     pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", page)
     assert pictures and all((ROOT / "docs" / "robots" / picture).is_file() for picture in pictures)
     assert all(f"`{name}`" in page for name in IDS if games.robots.ENVIRONMENTS[name].task == task)
-    assert "random" in page and "scripted" in page
+    players = re.findall(r"^\| ([^,|]+?)(?:,[^|]*)? \|", page[page.index("## Scores") :], re.MULTILINE)
+    assert {"random", "scripted"} <= set(players)
+    learnt = task in games.simulated_names() and shipped_agent(games.make(task)) is not None
+    assert "learned" in players or not learnt, "an agent ships that the page does not tell of"
+
+
+@pytest.mark.parametrize("task", ["planar_reach", "arm_push", "arm_pick_place", "quadruped_walk"])
+def test_what_stable_baselines_learns_is_told(task: str) -> None:
+    page = (ROOT / "docs" / "robots" / f"{task}.md").read_text()
+    row = re.search(r"^\| SAC(\+HER)? \|(.*)\|$", page, re.MULTILINE)
+    assert row and (row[1] is not None) == (task != "quadruped_walk")
+    assert f"keima bench baselines --tasks {task}" in page
+    assert len(re.findall(r"\d", row[2])) > 5, "steps, CPU seconds and scores"

@@ -14,12 +14,14 @@ from rl.errors import UserError
 from scripts.bench import (
     ablations,
     app,
+    baselines,
     control,
     cuda,
     evaluators,
     games,
     learner,
     levels,
+    lookahead,
     page,
     peers,
     perfect,
@@ -50,6 +52,8 @@ Command = (
     | Annotated[rollouts.RolloutsBench, subcommand("rollouts")]
     | Annotated[robots.RobotsBench, subcommand("robots")]
     | Annotated[control.ControlBench, subcommand("control")]
+    | Annotated[baselines.BaselinesBench, subcommand("baselines")]
+    | Annotated[lookahead.LookaheadBench, subcommand("lookahead")]
     | Annotated[selfplay.SelfplayBench, subcommand("selfplay")]
     | Annotated[evaluators.EvaluatorsBench, subcommand("evaluators")]
     | Annotated[learner.LearnerBench, subcommand("learner")]
@@ -73,6 +77,8 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     rollouts.RolloutsBench: rollouts.measure,
     robots.RobotsBench: robots.measure,
     control.ControlBench: control.measure,
+    baselines.BaselinesBench: baselines.measure,
+    lookahead.LookaheadBench: lookahead.measure,
     learner.LearnerBench: learner.measure,
     startup.StartupBench: startup.measure,
     page.PageBench: page.measure,

@@ -7,6 +7,7 @@ import resource
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,19 +20,38 @@ from rl.network.evaluator import NetworkEvaluator
 from rl.network.kinds import make_network
 from rl.network.vector import VectorConfig
 from rl.replay.mixture import Mixture
+from rl.search.evaluation import Evaluator
 from rl.search.proposals import GaussianProposer
 from rl.search.simulator import SIMULATED, SimulatorSearch
-from rl.train.config import LimitsConfig, ResourcesConfig
-from rl.train.episodes import play_episodes, policy_actor, search_actor
+from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig
+from rl.train.episodes import Actor, Played, play_episodes, policy_actor, search_actor
 from rl.train.loop import train
 from scripts.bench.report import Figure, Report, TimedOptions, interleaved, rates, require_positive
 from scripts.presets import preset
 
 _SEARCH_GOAL = 150_000.0
 _SEARCHED = "planar_reach"
-_CPU_GOALS = {"pendulum": 20.0, "planar_reach": 60.0, "cart_pole_swing_up": 120.0}
-_RETURN_GOALS = {"pendulum": -150.0, "cart_pole_swing_up": 210.0}
-_SUCCESS_GOALS = {"planar_reach": 0.95, "quadrotor_2d_hover": 0.9, "diff_drive_park": 0.9}
+_CPU_GOALS = {
+    "pendulum": 20.0,
+    "planar_reach": 60.0,
+    "cart_pole_swing_up": 120.0,
+    "arm_reach": 300.0,
+    "arm_push": 3600.0,
+}
+GOALS: dict[str, dict[str, float]] = {
+    "return": {"pendulum": -150.0, "cart_pole_swing_up": 210.0},
+    "success": {
+        "planar_reach": 0.95,
+        "quadrotor_2d_hover": 0.9,
+        "diff_drive_park": 0.9,
+        "arm_reach": 0.99,
+        "arm_push": 0.5,
+    },
+}
+"""What the policy alone is asked for: the mean return, or the share of episodes that end in success."""
+POLICY = "policy alone"
+"""Who moves where there is no search."""
+_NO_EVALUATION = EvaluationConfig(seconds=0.0)
 
 
 @dataclass(frozen=True)
@@ -58,7 +78,7 @@ def measure(command: ControlBench) -> Report:
     """The search alone, then whole runs."""
     numbers = {name: getattr(command, name) for name in ("runs", "episodes", "simulations", "trees", "repeats")}
     require_positive(numbers)
-    tasks = [_make(name) for name in command.tasks]
+    tasks = [make_task(name) for name in command.tasks]
     _refuse_old_runs(tasks, command)
     figures = _searched(command)
     for game in tasks:
@@ -73,30 +93,30 @@ def measure(command: ControlBench) -> Report:
     return Report("control", command.seed, settings, tuple(figures), notes)
 
 
-def _make(name: str) -> SimulatedGame:
+def make_task(name: str) -> SimulatedGame:
+    """The game of a robot's task. Raises UserError on any other, and UnknownGame where there is none."""
     game = games.make(name)
     if not isinstance(game, SimulatedGame):
-        raise UserError(f"bench control: {name} is no task for a robot: {', '.join(games.simulated_names())}")
+        raise UserError(f"bench: {name} is no task for a robot: {', '.join(games.simulated_names())}")
     return game
 
 
-def _run_dir(folder: str | Path, game: SimulatedGame, seed: int) -> Path:
-    return Path(folder, f"{game.name}-{seed}")
+def _run_dir(command: ControlBench, game: SimulatedGame, seed: int) -> Path | None:
+    return None if command.keep is None else command.keep / f"{game.name}-{seed}"
 
 
 def _refuse_old_runs(tasks: list[SimulatedGame], command: ControlBench) -> None:
     """What a run has done already, it would not be charged for."""
-    if command.keep is None:
-        return
     for game in tasks:
         for seed in range(command.seed, command.seed + command.runs):
-            if (run_dir := _run_dir(command.keep, game, seed)).exists():
+            run_dir = _run_dir(command, game, seed)
+            if run_dir is not None and run_dir.exists():
                 raise UserError(f"bench control: there is a run in {run_dir} already: --keep another folder")
 
 
 def _searched(command: ControlBench) -> list[Figure]:
     """Simulations of fresh trees with a network of the usual size, which need not have learnt anything."""
-    game, simulations = _make(_SEARCHED), 32
+    game, simulations = make_task(_SEARCHED), 32
     evaluator = NetworkEvaluator(game, make_network(game, VectorConfig(), command.seed), command.trees)
     proposer = GaussianProposer(game.num_slots, game.action_size)
     search = SimulatorSearch(game, game, proposer, SIMULATED, command.trees, simulations)
@@ -110,39 +130,94 @@ def _searched(command: ControlBench) -> list[Figure]:
     return [figure for name, measured in laps.items() for figure in rates(name, "simulations", measured, _SEARCH_GOAL)]
 
 
+class Run(NamedTuple):
+    """A whole training run, from nothing to its agent."""
+
+    cpu_seconds: float
+    """What it cost, its start included."""
+    scores: dict[tuple[str, str], float]
+    """By (who moves, "return" or "success"): POLICY, or "16 simulations"."""
+
+
 def _learnt(game: SimulatedGame, command: ControlBench) -> list[Figure]:
     """CPU seconds of whole runs, and the scores of their agents by the policy alone and with a search."""
-    seconds, scores = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        _train(game, Path(folder, "compiling"), command.seed, 1)
-        starting = _train(game, Path(folder, "starting"), command.seed, 1)
-        for seed in range(command.seed, command.seed + command.runs):
-            run_dir = _run_dir(command.keep or folder, game, seed)
-            seconds.append(_train(game, run_dir, seed, command.games) - starting)
-            scores.append(_scores(game, run_dir / "agents" / f"{game.name}.safetensors", command))
+    start = start_seconds(game)
+    runs = []
+    for seed in range(command.seed, command.seed + command.runs):
+        run_dir = _run_dir(command, game, seed)
+        runs.append(learn(game, seed, command.games, command.episodes, command.simulations, run_dir))
+    seconds = tuple(run.cpu_seconds - start for run in runs)
     figures = [
-        Figure(f"{game.name}, starting", "CPU seconds", (starting,), "cpu"),
-        Figure(game.name, "CPU seconds", tuple(seconds), "cpu", _CPU_GOALS.get(game.name), at_most=True),
+        Figure(f"{game.name}, starting", "CPU seconds", (start,), "cpu"),
+        Figure(game.name, "CPU seconds", seconds, "cpu", _CPU_GOALS.get(game.name), at_most=True),
     ]
-    goals = {"return": _RETURN_GOALS.get(game.name), "success": _SUCCESS_GOALS.get(game.name)}
-    for how, what in scores[0]:
-        values = tuple(score[how, what] for score in scores)
-        figures.append(Figure(f"{game.name}, {how}", what, values, goal=goals[what]))
+    for who, what in runs[0].scores:
+        scores = tuple(run.scores[who, what] for run in runs)
+        figures.append(Figure(f"{game.name}, {who}", what, scores, goal=GOALS[what].get(game.name)))
     return figures
 
 
-def _train(game: SimulatedGame, run_dir: Path, seed: int, num_games: int | None) -> float:
-    """A run as the preset has it; returns its CPU seconds."""
+def start_seconds(game: SimulatedGame) -> float:
+    """CPU seconds of a run of one episode, once its kernels have been compiled."""
+    with tempfile.TemporaryDirectory() as folder:
+        train_whole(game, Path(folder, "compiling"), 0, 1)
+        return train_whole(game, Path(folder, "starting"), 0, 1)
+
+
+def learn(
+    game: SimulatedGame,
+    seed: int,
+    num_games: int | None,
+    episodes: int,
+    simulations: int,
+    run_dir: Path | None = None,
+) -> Run:
+    """A run as the preset has it, but for `num_games` where it is given; its agent is judged by `episodes` with the
+    policy alone and with a search of so many simulations, which is not counted. It is kept in `run_dir` where that is
+    given."""
+    with tempfile.TemporaryDirectory() as folder:
+        kept = run_dir or Path(folder)
+        seconds = train_whole(game, kept, seed, num_games)
+        agent = load_agent(kept / "agents" / f"{game.name}.safetensors", game)
+    evaluator = NetworkEvaluator(game, agent, episodes)
+    actors = {
+        POLICY: policy_actor(game, evaluator),
+        f"{simulations} simulations": searcher(game, evaluator, simulations, episodes),
+    }
+    scores = {}
+    for who, actor in actors.items():
+        played = judge(game, actor, episodes)
+        scores[who, "return"] = float(played.returns.mean())
+        if game.tells_success:
+            scores[who, "success"] = float(played.successes.mean())
+    return Run(seconds, scores)
+
+
+def searcher(game: SimulatedGame, evaluator: Evaluator, simulations: int, episodes: int) -> Actor:
+    """A search of so many simulations a step, as the preset searches, of up to `episodes` states."""
+    return search_actor(game, evaluator, preset(game, "quick").selfplay.search, simulations, episodes)
+
+
+def train_whole(
+    game: SimulatedGame,
+    run_dir: Path,
+    seed: int,
+    num_games: int | None,
+    evaluation: EvaluationConfig = _NO_EVALUATION,
+) -> float:
+    """A run as the preset has it, but for `num_games` where it is given, in one worker and one thread beside it; what
+    is in `run_dir` is taken up. Returns its CPU seconds. Raises UserError where a signal has stopped it."""
     config = preset(game, "quick")
     config = replace(
         config,
         seed=seed,
         limits=config.limits if num_games is None else LimitsConfig(games=num_games),
-        evaluation=replace(config.evaluation, seconds=0.0),
+        evaluation=evaluation,
         resources=ResourcesConfig(workers=1, learner_threads=1, device="cpu"),
     )
     before = _cpu_seconds()
-    train(Mixture.of(game), config, run_dir, io.StringIO())
+    if train(Mixture.of(game), config, run_dir, io.StringIO()):
+        raise UserError(f"bench: the run of {game.name} was stopped")
     return _cpu_seconds() - before
 
 
@@ -152,20 +227,9 @@ def _cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def _scores(game: SimulatedGame, agent: Path, command: ControlBench) -> dict[tuple[str, str], float]:
-    evaluator = NetworkEvaluator(game, load_agent(agent, game), command.episodes)
-    keys = np.arange(command.episodes, dtype=np.uint64)
+def judge(game: SimulatedGame, actor: Actor, episodes: int) -> Played:
+    """So many whole episodes, the same ones each time; those of an environment of Gymnasium's by its own steps, with
+    the seeds 0, 1, 2 ..."""
+    keys = np.arange(episodes, dtype=np.uint64)
     step = game.step_environment if isinstance(game, GymnasiumGame) else game.step_batch
-    actors = {
-        "policy alone": policy_actor(game, evaluator),
-        f"{command.simulations} simulations": search_actor(
-            game, evaluator, preset(game, "quick").selfplay.search, command.simulations, command.episodes
-        ),
-    }
-    found = {}
-    for how, actor in actors.items():
-        played = play_episodes(game, actor, keys, step)
-        found[how, "return"] = float(played.returns.mean())
-        if game.tells_success:
-            found[how, "success"] = float(played.successes.mean())
-    return found
+    return play_episodes(game, actor, keys, step)
