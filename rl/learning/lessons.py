@@ -99,6 +99,10 @@ class SimulatedLessons:
             found = self._lookahead.look(network, batch.states[rows], batch.observations[rows], keys)
             actions[rows], policy[rows] = found.actions, found.policy  # the batch is this step's alone
             returns[rows] = np.where(batch.relabelled[rows], found.values, returns[rows])
+        if len(batch.successors.rows) > 0:
+            rows, found = batch.successors.rows, self._lookahead.recall(network, batch.successors)
+            actions[rows], policy[rows] = found.actions, found.policy
+            returns[rows] = np.where(batch.relabelled[rows], found.values, returns[rows])
         observations, choices, weights, values = (
             torch.from_numpy(array).to(self._device) for array in (batch.observations, actions, policy, returns)
         )

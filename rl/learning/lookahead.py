@@ -18,6 +18,7 @@ from games.base import FloatArray, HashArray, SimulatedGame, StateArray
 from rl.network.device import Precision
 from rl.network.vector import VectorNetwork
 from rl.network.vector_device import VectorDevice
+from rl.replay.episodes import Successors
 from rl.search.kernels import Settings
 from rl.search.proposals import GaussianProposer
 
@@ -67,6 +68,24 @@ class Lookahead:
         returns = (rewards + np.float32(game.discount) * later).reshape(count, num_slots)
         policy = _softmax(proposals.prior_logits + self._sigma(returns))
         return Findings(proposals.actions, policy, (policy * returns).sum(1).astype(np.float32))
+
+    def recall(self, network: VectorNetwork, known: Successors) -> Findings:
+        """From what is known to come of m states, none of it by actions of the newest policy.
+
+        These actions were proposed for another goal or by an older policy, and are taken for what the policy would
+        try: the weights are those of the exponentials of the values, as in advantage-weighted regression (Peng et al.
+        2019, arXiv 1910.00177), and the value is the better half of what is known to be possible, as steps have no
+        chance (Park et al. 2023, arXiv 2307.11949, section 4.1).
+        """
+        self._evaluating.load(network.state_dict())
+        with torch.inference_mode():
+            seen = known.observations.reshape(-1, *self._game.observation_shape)
+            values = self._evaluating.evaluate(self._moved(seen))[1].cpu().numpy().reshape(known.rewards.shape)
+        later = np.where(known.terminated, np.float32(0), values).astype(np.float32)
+        returns = known.rewards + np.float32(self._game.discount) * later
+        returns = np.where(known.known, returns, np.where(known.known, returns, np.inf).min(1, keepdims=True))
+        policy = _softmax(np.where(known.known, self._sigma(returns), -np.inf))
+        return Findings(known.actions, policy, (policy * returns).sum(1).astype(np.float32))
 
     def _sigma(self, returns: FloatArray) -> npt.NDArray[np.float64]:
         """[n, K] sigma of the values, normalised by their range in each row, every action having one visit."""
