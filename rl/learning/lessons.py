@@ -102,7 +102,7 @@ class SimulatedLessons:
         if len(batch.successors.rows) > 0:
             rows, found = batch.successors.rows, self._lookahead.recall(network, batch.successors)
             actions[rows], policy[rows] = found.actions, found.policy
-            returns[rows] = np.where(batch.relabelled[rows], found.values, returns[rows])
+            returns[rows] = found.values
         observations, choices, weights, values = (
             torch.from_numpy(array).to(self._device) for array in (batch.observations, actions, policy, returns)
         )

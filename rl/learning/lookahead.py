@@ -90,8 +90,9 @@ class Lookahead:
     def _sigma(self, returns: FloatArray) -> npt.NDArray[np.float64]:
         """[n, K] sigma of the values, normalised by their range in each row, every action having one visit."""
         low, high = returns.min(1, keepdims=True), returns.max(1, keepdims=True)
+        least = max(self._settings.least_range, 1e-9)
         scale = (self._settings.c_visit + 1.0) * self._settings.c_scale
-        scaled: npt.NDArray[np.float64] = scale * (returns - low) / np.maximum(high - low, 1e-9)
+        scaled: npt.NDArray[np.float64] = scale * (returns - low) / np.maximum(high - low, least)
         return scaled
 
     def _moved(self, observations: FloatArray) -> Tensor:
