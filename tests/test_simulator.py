@@ -391,7 +391,7 @@ def test_others_that_act_at_once_are_played_by_their_policy(batch_size: int) -> 
 @pytest.mark.plain_only
 @pytest.mark.parametrize(("least", "top"), [(0.0, 1.0), (0.25, 1.0), (2.0, -0.5)])
 def test_values_that_hardly_differ_are_not_spread_over_the_whole_range(least: float, top: float) -> None:
-    """A tree that has seen -10 to -9.5 has them at -1 and 1, or as near to each other as half a reward is to `least`."""
+    """A tree that has seen -10 to -9.5 has them at -1 and 1, or as near to each other as 0.5 is to `least`."""
     control = {"value_low": -10.0, "value_high": -9.5}
     numbers = SearchConfig(least_range=least).settings()
     scale, offset = value_scale(games.make("pendulum"), control, numbers)
