@@ -14,6 +14,7 @@ from rl.errors import UserError
 from rl.network.evaluator import NetworkEvaluator
 from rl.network.kinds import make_network
 from rl.network.vector import VectorConfig
+from rl.search.simulator import SIMULATED
 from rl.train.episodes import episode_keys, play_episodes, policy_actor, search_actor
 from scripts.bench.control import ControlBench, measure
 
@@ -54,7 +55,7 @@ def test_policy_and_search_act_in_batches_of_any_size() -> None:
     expected = policy_actor(game, whole)(states)
     assert expected.shape == (5, 1) and (np.abs(expected) < 1).all()
     np.testing.assert_allclose(policy_actor(game, parts)(states), expected, atol=1e-6)
-    assert search_actor(game, parts, 4, 5)(states).shape == (5, 1)
+    assert search_actor(game, parts, SIMULATED, 4, 5)(states).shape == (5, 1)
 
 
 @pytest.mark.plain_only

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -41,9 +43,11 @@ def network_of(game: SimulatedGame, seed: int = 0) -> VectorNetwork:
     return network.eval()
 
 
-def play(game: SimulatedGame, numbers: list[int], places: int, seed: int = 3) -> dict[int, GameRecord]:
+def play(
+    game: SimulatedGame, numbers: list[int], places: int, seed: int = 3, staggered: bool = False
+) -> dict[int, GameRecord]:
     """The episodes of these numbers, by number; batches are padded, so that a row's last bits are its own."""
-    episodes = Episodes(game, EpisodesConfig(games_per_worker=places, simulations=5), seed)
+    episodes = Episodes(game, EpisodesConfig(games_per_worker=places, simulations=5, staggered=staggered), seed)
     evaluator = NetworkEvaluator(game, network_of(game), 8, network_id=4, fixed_batch=True, precision="float32")
     left, records = list(numbers), []
     while left or episodes.num_active:
@@ -90,6 +94,20 @@ def test_a_true_end_ends_an_episode() -> None:
     for record in ended:
         assert record.steps["terminated"].tolist() == [False] * (len(record.steps) - 1) + [True]
         assert record.steps["reward"][-1] == -150 and record.steps["cut_value"][-1] == 0
+
+
+def test_the_first_episodes_are_cut_one_after_the_other() -> None:
+    """And are otherwise the ones that they would have been; what would have followed is the network's to say."""
+    game = short()
+    whole, cut = play(game, list(range(6)), 4), play(game, list(range(6)), 4, staggered=True)
+    assert [len(cut[number].steps) for number in range(6)] == [2, 3, 5, 6, 6, 6]
+    for number in (3, 4, 5):
+        assert encode(cut[number]) == encode(whole[number])
+    for number in (0, 1, 2):
+        short_steps, steps = cut[number].steps, whole[number].steps[: len(cut[number].steps)]
+        np.testing.assert_array_equal(short_steps["action"], steps["action"])
+        assert (short_steps["cut_value"][:-1] == 0).all() and short_steps["cut_value"][-1] != 0
+        assert not short_steps["terminated"].any()
 
 
 def test_dropped_episodes_leave_their_places() -> None:
@@ -155,9 +173,25 @@ def test_a_window_gives_what_was_recorded_or_a_goal_that_was_reached_later() -> 
             np.testing.assert_array_equal(batch.actions[row][: len(targets)], targets["action"])
             np.testing.assert_allclose(batch.policy[row][: len(targets)], targets["weight"] / 65535, rtol=1e-6)
     assert 0.2 < met / batch.relabelled.sum() < 0.8, "now and later, not always the next step"
+    np.testing.assert_array_equal(batch.revalued, batch.relabelled)
     again = window.sample(400, 11)
     np.testing.assert_array_equal(again.observations, batch.observations)
     assert (window.sample(400, 12).observations != batch.observations).any()
+
+
+def test_values_may_be_found_anew_too() -> None:
+    game = short()
+    config = EpisodeWindowConfig(hindsight_share=0.2, fresh_share=0.6, fresh_value_share=0.5, holdout_fraction=0.0)
+    window = EpisodeWindow(game, config)
+    window.add_all(play(game, list(range(2)), 2).values())
+    batch = window.sample(2000, 3)
+    assert (batch.fresh | ~batch.revalued).all() and (batch.revalued | ~batch.relabelled).all()
+    own = ~batch.relabelled
+    assert 0.55 < batch.fresh[own].mean() < 0.65 and 0.25 < batch.revalued[own].mean() < 0.35
+    learner = Learner(game, SMALL, LearnerConfig(batch_size=2000, precision="float32"), 0)
+    before = batch.returns.copy()
+    learner.lessons.inputs(batch, learner.ema_network, 1)
+    np.testing.assert_array_equal(batch.returns == before, ~batch.revalued)
 
 
 def test_a_window_drops_whole_episodes_and_holds_some_out() -> None:
@@ -205,6 +239,19 @@ def test_looking_ahead_against_a_slow_twin() -> None:
         weights = np.exp(np.array(scores) - max(scores))
         np.testing.assert_allclose(found.policy[row], weights / weights.sum(), atol=2e-3)
         assert found.values[row] == pytest.approx(float(weights @ returns / weights.sum()), abs=2e-3)
+
+
+def test_the_learner_looks_ahead_as_the_run_searches() -> None:
+    """Where values count for nothing, what is learnt is what was proposed; where for all, the best of it."""
+    game = short()
+    window = EpisodeWindow(game, EpisodeWindowConfig(holdout_fraction=0.0, hindsight_share=0.0))
+    window.add_all(play(game, list(range(2)), 2).values())
+    policies = []
+    for c_scale in (0.0, 1000.0):
+        search = replace(SIMULATED, c_scale=c_scale)
+        learner = Learner(game, SMALL, LearnerConfig(precision="float32"), 0, search=search)
+        policies.append(learner.lessons.inputs(window.sample(32, 1), learner.ema_network, 1).policy.numpy())
+    assert policies[0].max() < 0.9 and (policies[1].max(1) > 0.99).mean() > 0.9
 
 
 def test_the_learner_learns_values_and_actions() -> None:

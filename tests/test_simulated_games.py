@@ -88,6 +88,19 @@ def test_an_observation_has_the_goal_and_what_is_missing_to_it() -> None:
     np.testing.assert_allclose(seen[:, 0, 10:, 0, 0], (desired - tip) / 0.5, atol=1e-6)
 
 
+def test_what_is_missing_to_a_heading_goes_the_shorter_way_round() -> None:
+    game = made("diff_drive_park")
+    assert isinstance(game, RobotGame) and isinstance(game.task, GoalTask)
+    states = game.new_states(np.arange(3, dtype=np.uint64))
+    states["row"][:, 0:3] = [(0.0, 0.0, 3.0), (0.3, 0.0, -3.0), (0.0, 0.3, 0.5)]
+    goals = np.array([(0.0, 0.3, -3.0), (0.0, 0.0, 3.0), (0.0, 0.0, 1.5)], np.float32)
+    game.set_goals(states, goals)
+    game.observe_batch(states, seen := np.zeros((3, 1, 11, 1, 1), np.float32))
+    turn = 2 * np.pi - 6
+    expected = [(0.0, 0.2, turn / np.pi), (-0.2, 0.0, -turn / np.pi), (0.0, -0.2, 1 / np.pi)]
+    np.testing.assert_allclose(seen[:, 0, 8:, 0, 0], expected, atol=1e-6)
+
+
 def test_pendulum_is_gymnasium_s_own() -> None:
     """The equations here against the environment's steps, and the way of one row after the other against both."""
     game, env = Pendulum(), gymnasium.make("Pendulum-v1")

@@ -40,7 +40,7 @@ def network_of(game: SimulatedGame) -> VectorNetwork:
 
 def play(game: SimulatedGame, count: int, simulations: int = 10) -> dict[int, GameRecord]:
     """So many episodes by number, as files give them back."""
-    episodes = Episodes(game, EpisodesConfig(games_per_worker=count, simulations=simulations), 3)
+    episodes = Episodes(game, EpisodesConfig(count, simulations, staggered=False), 3)
     evaluator = NetworkEvaluator(game, network_of(game), count, precision="float32")
     left, records = list(range(count)), []
     while left or episodes.num_active:
@@ -88,9 +88,9 @@ def test_a_window_knows_what_comes_with_the_goals_it_has_exchanged() -> None:
     game = short()
     window = EpisodeWindow(game, EpisodeWindowConfig(fresh_share=0.5, simulated_share=0.25, holdout_fraction=0.0))
     window.add_all(play(game, 4).values())
-    batch = window.sample(200, 1)
+    batch = window.sample(600, 1)
     known = batch.successors
-    recalled = np.zeros(200, np.bool_)
+    recalled = np.zeros(600, np.bool_)
     recalled[known.rows] = True
     assert not (recalled & batch.fresh).any() and (recalled | batch.fresh)[batch.relabelled].all()
     assert 0.15 < batch.fresh.sum() / (batch.fresh | recalled).sum() < 0.35

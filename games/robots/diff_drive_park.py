@@ -176,6 +176,12 @@ class DiffDrivePark(GoalTask):
         near = distances(achieved, desired, 2) <= TOLERANCE
         return near & (_angles_between(achieved, desired) <= ANGLE_TOLERANCE)
 
+    def missing(self, achieved: FloatArray, desired: FloatArray) -> FloatArray:
+        """The heading's by the shorter way round: a car that is nearly parked is then always near to 0."""
+        lacking = desired - achieved
+        lacking[:, 2] = (lacking[:, 2] + np.float32(math.pi)) % np.float32(2.0 * math.pi) - np.float32(math.pi)
+        return lacking
+
     def rewards(self, achieved: FloatArray, desired: FloatArray) -> FloatArray:
         if not self.dense:
             return sparse_rewards(self.goal_successes(achieved, desired))

@@ -74,10 +74,11 @@ class RobotGame(SimulatedGame):
         states["row"] = rows
 
     def show_goals(self, observations: FloatArray, achieved: FloatArray, goals: FloatArray) -> None:
+        assert self._goals is not None
         seen, first = observations[:, :, 0, 0], self.observation_shape[0] - 2 * self.goal_size
         middle = first + self.goal_size
         seen[:, first:middle] = (goals - self._goal_middles) * self._goal_halves
-        seen[:, middle:] = (goals - achieved) * self._goal_halves
+        seen[:, middle:] = self._goals.missing(achieved, goals) * self._goal_halves
 
     def goal_rewards(self, achieved: FloatArray, desired: FloatArray) -> tuple[FloatArray, BoolArray]:
         assert self._goals is not None

@@ -191,6 +191,10 @@ class GoalTask(Task):
     def goal_successes(self, achieved: FloatArray, desired: FloatArray) -> BoolArray:
         """[n] whether `achieved` [n, G] is `desired` [n, G], within the task's tolerance."""
 
+    def missing(self, achieved: FloatArray, desired: FloatArray) -> FloatArray:
+        """[n, G] float32: what `achieved` [n, G] lacks of `desired` [n, G], which a policy is shown."""
+        return desired - achieved
+
     # --- the same for every goal task -------------------------------------------------------------------------------
 
     def step(self, states: RowArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:

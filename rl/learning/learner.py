@@ -26,6 +26,8 @@ from rl.learning.optimizers import Optimizers
 from rl.network.allocator import keep_freed_memory
 from rl.network.folded import inference_dtype
 from rl.network.kinds import AnyConfig, AnyNetwork, kind_of, make_network
+from rl.search.driver import SearchConfig
+from rl.search.simulator import SIMULATED
 
 BAD_STEPS_BEFORE_ROLLBACK = 3
 ROLLBACKS_BEFORE_GIVING_UP = 10
@@ -121,7 +123,9 @@ class Learner:
         *,
         device: str = "cpu",
         num_threads: int = 1,
+        search: SearchConfig = SIMULATED,
     ) -> None:
+        """`search` is how a simulated game is searched in play: the learner looks ahead in the same way."""
         keep_freed_memory()
         self.config = config
         self.steps = 0
@@ -143,7 +147,7 @@ class Learner:
         else:
             self._autocast = config.precision == "bfloat16"
         network = make_network(game, network_config, seed)
-        self.lessons = lessons_of(game, network, self._device)
+        self.lessons = lessons_of(game, network, self._device, search)
         """How batches are taught."""
         self._network: AnyNetwork = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema_network: AnyNetwork = copy.deepcopy(self._network).eval().requires_grad_(False)

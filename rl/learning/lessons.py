@@ -18,8 +18,8 @@ from rl.network.kinds import AnyNetwork
 from rl.network.model import Network
 from rl.network.vector import ValueBins, VectorNetwork
 from rl.replay.episodes import EpisodeBatch
+from rl.search.driver import SearchConfig
 from rl.search.random import random_bits
-from rl.search.simulator import SIMULATED
 
 AnyBatch = TrainingBatch | EpisodeBatch
 
@@ -86,10 +86,10 @@ class BoardLessons:
 class SimulatedLessons:
     """States of simulated games: sampled actions, and returns within the game's range."""
 
-    def __init__(self, game: SimulatedGame, network: VectorNetwork, device: torch.device) -> None:
+    def __init__(self, game: SimulatedGame, network: VectorNetwork, device: torch.device, search: SearchConfig) -> None:
         self._device = device
         self._bins = ValueBins(network.shape, network.config, device)
-        self._lookahead = Lookahead(game, SIMULATED.settings(), network, device, "native")
+        self._lookahead = Lookahead(game, search.settings(), network, device, "native")
 
     def inputs(self, batch: EpisodeBatch, network: VectorNetwork, step: int) -> Inputs:
         actions, policy, returns = batch.actions, batch.policy, batch.returns
@@ -98,11 +98,11 @@ class SimulatedLessons:
             draw_keys(step, keys := np.empty(len(rows), np.uint64))
             found = self._lookahead.look(network, batch.states[rows], batch.observations[rows], keys)
             actions[rows], policy[rows] = found.actions, found.policy  # the batch is this step's alone
-            returns[rows] = np.where(batch.relabelled[rows], found.values, returns[rows])
+            returns[rows] = np.where(batch.revalued[rows], found.values, returns[rows])
         if len(batch.successors.rows) > 0:
             rows, found = batch.successors.rows, self._lookahead.recall(network, batch.successors)
             actions[rows], policy[rows] = found.actions, found.policy
-            returns[rows] = found.values
+            returns[rows] = np.where(batch.revalued[rows], found.values, returns[rows])
         observations, choices, weights, values = (
             torch.from_numpy(array).to(self._device) for array in (batch.observations, actions, policy, returns)
         )
@@ -113,10 +113,11 @@ class SimulatedLessons:
         yield inputs
 
 
-def lessons_of(game: Game, network: AnyNetwork, device: torch.device) -> Lessons:
-    """How `network` learns `game`. Raises UserError where it has heads that the game does not teach."""
+def lessons_of(game: Game, network: AnyNetwork, device: torch.device, search: SearchConfig) -> Lessons:
+    """How `network` learns `game`, which is searched as `search` says. Raises UserError where it has heads that the
+    game does not teach."""
     if isinstance(game, SimulatedGame) and isinstance(network, VectorNetwork):
-        return SimulatedLessons(game, network, device)
+        return SimulatedLessons(game, network, device, search)
     if isinstance(network, Network) and network.config.score_heads and not game.is_scored:
         raise UserError(f"--network.score-heads: {game.name} is not scored")
     return BoardLessons(game, device)

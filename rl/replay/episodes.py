@@ -40,6 +40,10 @@ class EpisodeWindowConfig:
     """The share of samples whose policy is found anew, by looking one step ahead with the newest network, instead of
     the one that the search found when the episode was played (reanalysis; Schrittwieser et al. 2021, arXiv
     2104.06294). Relabelled ones always are."""
+    fresh_value_share: float = 0.0
+    """Of these samples, the share whose value is found anew with the policy, in the place of what followed in the
+    episode: rewards that an older policy earned say little of a newer one (the mixed value target of Wang et al. 2024,
+    EfficientZero V2, arXiv 2403.00564, section 4.3). Relabelled ones always are."""
     simulated_share: float = 1.0
     """Where records hold the successors that searches saw: the share of looks ahead that step the simulator for actions
     of the newest policy, all the same. The others take what was seen then, and step nothing."""
@@ -53,8 +57,8 @@ class EpisodeWindowConfig:
     def __post_init__(self) -> None:
         if self.max_positions < 1:
             raise UserError("max_positions is at least 1")
-        shares = "hindsight_share", "fresh_share", "simulated_share", "moved_share", "holdout_fraction"
-        for name in ("trace_decay", *shares):
+        shares = "hindsight_share", "fresh_share", "fresh_value_share", "simulated_share", "moved_share"
+        for name in ("trace_decay", *shares, "holdout_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{name} is from 0 to 1")
 
@@ -91,9 +95,10 @@ class EpisodeBatch(NamedTuple):
     """[n] float32: TD(lambda) returns."""
     fresh: BoolArray
     """[n] whether actions and policy are to be found anew, by stepping the simulator."""
+    revalued: BoolArray
+    """[n] whether the return is to be found anew with them; none but `fresh` ones and those of `successors`."""
     relabelled: BoolArray
-    """[n] whether the goal is another than the episode's, so that these and the return are of the old one; each is
-    `fresh`, or among `successors`."""
+    """[n] whether the goal is another than the episode's, so that all these are of the old one; `revalued`."""
     ages: IndexArray
     """[n] int64: by how many game numbers the newest episode in the window is ahead of the sampled one."""
     successors: Successors
@@ -190,10 +195,11 @@ class EpisodeWindow:
         random, held = np.random.Generator(np.random.Philox(key)), queue.rows
         places = random.integers(len(held), size=batch_size)
         fresh = random.random(batch_size) < self._config.fresh_share
+        revalued = fresh & (random.random(batch_size) < self._config.fresh_value_share)
         relabelled = np.zeros(batch_size, np.bool_)
         if self._game.goal_size:
             relabelled = random.random(batch_size) < self._config.hindsight_share
-            fresh |= relabelled
+            fresh, revalued = fresh | relabelled, revalued | relabelled
             places, goals = self._later_goals(held, places, relabelled, random)
         rows = held[places]
         if self._game.goal_size:
@@ -212,6 +218,7 @@ class EpisodeWindow:
             rows["policy"].copy(),
             rows["return"].copy(),
             fresh & ~recalled,
+            revalued,
             relabelled,
             self.newest_game - rows["number"],
             self._successors(rows, np.flatnonzero(recalled)),

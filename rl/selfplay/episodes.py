@@ -35,6 +35,10 @@ class EpisodesConfig:
     """Network evaluations of a search."""
     search: SearchConfig = field(default_factory=lambda: SIMULATED)
     """The search."""
+    staggered: bool = True
+    """Whether a run's first `games_per_worker` episodes are cut early, each a little later than the one before. Then
+    episodes end one after the other instead of all at once, and learning begins with the first steps instead of the
+    first whole episodes (Bharthulwar et al. 2025, arXiv 2511.21011, for PPO)."""
 
     def __post_init__(self) -> None:
         if min(self.games_per_worker, self.simulations) < 1:
@@ -53,6 +57,7 @@ class Episodes:
         self._states = np.zeros(num_games, game.state_dtype)
         self._numbers, self._keys = np.zeros(num_games, np.int64), np.zeros(num_games, np.uint64)
         self._active, self._cut = np.zeros(num_games, np.bool_), np.zeros(num_games, np.bool_)
+        self._limits = np.zeros(num_games, np.int64)
         self._steps = np.zeros((num_games, steps), step_dtype(game))
         self._policies = np.zeros((num_games, steps, game.num_slots), np.float32)
         self._slot_actions = np.zeros((num_games, steps, game.num_slots), game.action_dtype)
@@ -117,7 +122,7 @@ class Episodes:
         self._note_results(places, plies, rewards, terminated)
         records += [self._finish(int(b)) for b in places[terminated]]
         going = places[~terminated]
-        self._cut[going] = self._states["num_moves"][going] >= self.game.max_num_moves
+        self._cut[going] = self._states["num_moves"][going] >= self._limits[going]
         self._search(going)
 
     def _note_searches(self, places: IndexArray, network_id: int) -> IndexArray:
@@ -187,11 +192,19 @@ class Episodes:
         self._keys[places] = keys
         self._states[places] = self.game.new_states(keys)
         self._active[places], self._cut[places] = True, False
+        self._limits[places] = self._limits_of(self._numbers[places])
         self._search(places)
+
+    def _limits_of(self, numbers: IndexArray) -> IndexArray:
+        """[n] int64: after how many steps the episodes of these `numbers` [n] are cut."""
+        most, count = self.game.max_num_moves, self.config.games_per_worker
+        if not self.config.staggered:
+            return np.full(len(numbers), most)
+        return np.minimum(most, -(-most * (numbers + 1) // count))
 
     def _cut_off(self, b: int) -> GameRecord:
         """The record of an episode that was cut, now that the network has valued what would have come."""
-        self._steps["cut_value"][b, self.game.max_num_moves - 1] = self.waves.trees["raw_value"][b, ROOT]
+        self._steps["cut_value"][b, self._limits[b] - 1] = self.waves.trees["raw_value"][b, ROOT]
         return self._finish(b)
 
     def _finish(self, b: int) -> GameRecord:

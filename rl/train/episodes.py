@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, HashArray, SimulatedGame, State, StateArray
 from rl.pictures.film import film_strip
+from rl.search.driver import SearchConfig
 from rl.search.evaluation import Evaluator
 from rl.search.proposals import GaussianProposer, mode_of
 from rl.search.random import random_bits
-from rl.search.simulator import SIMULATED, SimulatorSearch
+from rl.search.simulator import SimulatorSearch
 
 _KEY = np.uint64(0x6A756467)  # "judg"
 _FRAMES = 12
@@ -82,10 +83,12 @@ def policy_actor(game: SimulatedGame, evaluator: Evaluator) -> Actor:
     return act
 
 
-def search_actor(game: SimulatedGame, evaluator: Evaluator, simulations: int, num_trees: int) -> Actor:
+def search_actor(
+    game: SimulatedGame, evaluator: Evaluator, config: SearchConfig, simulations: int, num_trees: int
+) -> Actor:
     """A search of so many simulations a step, without noise, for up to `num_trees` states."""
     proposer = GaussianProposer(game.num_slots, game.action_size)
-    search = SimulatorSearch(game, game, proposer, SIMULATED, num_trees, simulations)
+    search = SimulatorSearch(game, game, proposer, config, num_trees, simulations)
 
     def act(states: StateArray) -> FloatArray:
         actions: FloatArray = search.run(evaluator, states, simulations).best_actions
@@ -95,7 +98,12 @@ def search_actor(game: SimulatedGame, evaluator: Evaluator, simulations: int, nu
 
 
 def measure_episodes(
-    game: SimulatedGame, evaluator: Evaluator, simulations: int, count: int, beat: Callable[[], object]
+    game: SimulatedGame,
+    evaluator: Evaluator,
+    search: SearchConfig,
+    simulations: int,
+    count: int,
+    beat: Callable[[], object],
 ) -> tuple[dict[str, float], dict[str, bytes]]:
     """(numbers, PNG files) by metric name of the same `count` episodes each time. `beat` is called at every step."""
 
@@ -107,7 +115,10 @@ def measure_episodes(
         return act
 
     scalars: dict[str, float] = {}
-    actors = {"policy": policy_actor(game, evaluator), "search": search_actor(game, evaluator, simulations, count)}
+    actors = {
+        "policy": policy_actor(game, evaluator),
+        "search": search_actor(game, evaluator, search, simulations, count),
+    }
     for name, actor in actors.items():
         played = play_episodes(game, beating(actor), episode_keys(count))
         scalars[f"episodes/{name}_return"] = float(played.returns.mean())

@@ -21,6 +21,7 @@ from rl.arena.players import AgentPlayer, Player, make_player
 from rl.arena.truth import accuracy, spread, value_error
 from rl.network.agent_file import load_agent
 from rl.network.evaluator import NetworkEvaluator
+from rl.search.driver import SearchConfig
 from rl.train.episodes import measure_episodes
 from rl.train.positions import (
     PositionView,
@@ -58,6 +59,8 @@ class EvaluationRequest(NamedTuple):
     opponents: tuple[Opponent, ...]
     references: tuple[tuple[Opponent, Opponent], ...]
     """Games between fixed players, which tie the ladder together; the first one's number of games counts."""
+    search: SearchConfig
+    """How episodes are searched."""
     simulations: int
     positions: int
     """The most solved positions to ask."""
@@ -125,7 +128,7 @@ def _evaluate_episodes(
     # One thread: so small a network is evaluated no sooner by two, which wait for each other.
     evaluator = _evaluator(game, request.network, request.step, device, 1)
     count = request.opponents[0].games
-    scalars, images = measure_episodes(game, evaluator, request.simulations, count, poll)
+    scalars, images = measure_episodes(game, evaluator, request.search, request.simulations, count, poll)
     return EvaluationResult(request, scalars, (), time.process_time() - begun, (), images)
 
 

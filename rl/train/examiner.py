@@ -69,6 +69,7 @@ class Examiner:
             network=run.directory.network(step),
             opponents=self._opponents(step, games),
             references=self._references(),
+            search=run.config.selfplay.search,
             simulations=self._config.simulations,
             positions=positions,
             seed=run.config.seed + step,  # other openings each time

@@ -53,6 +53,7 @@ class Run:
             config.seed,
             device=resources.device,
             num_threads=resources.learner_threads,
+            search=config.selfplay.search,
         )
         self.window = make_window(mixture, config.window)
         self.ladder = Ladder()

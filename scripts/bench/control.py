@@ -50,6 +50,8 @@ class ControlBench(TimedOptions):
     """Simulations a step where a search moves the robot."""
     trees: int = 512
     """Trees searched together where simulations are counted."""
+    keep: Path | None = None
+    """A folder for the run directories, TASK-SEED each, with the agents. None: nothing is kept."""
 
 
 def measure(command: ControlBench) -> Report:
@@ -98,9 +100,11 @@ def _learnt(game: SimulatedGame, command: ControlBench) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         _train(game, Path(folder, "compiling"), command.seed, 1)
         starting = _train(game, Path(folder, "starting"), command.seed, 1)
-        for run in range(command.runs):
-            run_dir = Path(folder, str(run))
-            seconds.append(_train(game, run_dir, command.seed + run, command.games) - starting)
+        for seed in range(command.seed, command.seed + command.runs):
+            run_dir = Path(command.keep or folder, f"{game.name}-{seed}")
+            if run_dir.exists():
+                raise UserError(f"bench control: {run_dir} exists, and a run that is taken up again costs less")
+            seconds.append(_train(game, run_dir, seed, command.games) - starting)
             scores.append(_scores(game, run_dir / "agents" / f"{game.name}.safetensors", command))
     figures = [
         Figure(f"{game.name}, starting", "CPU seconds", (starting,), "cpu"),
@@ -140,7 +144,9 @@ def _scores(game: SimulatedGame, agent: Path, command: ControlBench) -> dict[tup
     step = game.step_environment if isinstance(game, GymnasiumGame) else game.step_batch
     actors = {
         "policy alone": policy_actor(game, evaluator),
-        f"{command.simulations} simulations": search_actor(game, evaluator, command.simulations, command.episodes),
+        f"{command.simulations} simulations": search_actor(
+            game, evaluator, preset(game, "quick").selfplay.search, command.simulations, command.episodes
+        ),
     }
     found = {}
     for how, actor in actors.items():
