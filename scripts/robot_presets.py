@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from games.base import SimulatedGame
 from rl.learning.learner import LearnerConfig
 from rl.network.vector import VectorConfig
 from rl.replay.episodes import EpisodeWindowConfig
+from rl.search.simulator import SIMULATED
 from rl.selfplay.episodes import EpisodesConfig
 from rl.train.config import EvaluationConfig, LimitsConfig, ScheduleConfig, TrainConfig
 
@@ -44,9 +46,25 @@ _GOALS = EpisodeWindowConfig(fresh_share=0.0)
 # A learner that looks ahead needs no more of the search than what to do next: eight simulations see each slot once.
 _BRIEF = EpisodesConfig(simulations=8)
 
+# MuJoCo's tasks, a step of which costs as much as dozens of evaluations: goals are exchanged by what searches have seen
+# already. With 10 simulations they see all slots, the best one twice.
+_ARM = RobotPreset(
+    samples_per_target=16.0,
+    selfplay=EpisodesConfig(simulations=10, search=replace(SIMULATED, least_range=0.2)),
+    window=EpisodeWindowConfig(fresh_share=1.0, fresh_value_share=1.0, simulated_share=0.0),
+    network=VectorConfig(normalised=True),
+    learner=replace(LEARNER, batch_size=256, learning_rate=1e-3),
+)
+_BOX = _ARM._replace(
+    network=replace(_ARM.network, layers=3),
+    window=replace(_ARM.window, moved_share=0.8),  # a box that nothing has touched teaches nothing
+)
+
 PRESETS: dict[str, RobotPreset] = {
     "planar_reach": RobotPreset(moves=70_000, samples_per_target=16.0, window=_GOALS),
     "pendulum": RobotPreset(moves=52_000),
+    "arm_reach": _ARM._replace(moves=20_000),
+    "arm_push": _BOX._replace(moves=400_000),
     "quadrotor_2d_hover": RobotPreset(moves=120_000, selfplay=_BRIEF, window=_GOALS),
 }
 """By the name of the task, without its options."""
