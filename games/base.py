@@ -343,11 +343,12 @@ class SimulatedGame(Game):
     @property
     def successor_dtype(self) -> np.dtype[np.void]:
         """One successor: whether it is `known`, that is, whether a search stepped there; the `action` that leads to it;
-        what is `seen` there; the goal that is `achieved` there."""
+        the logarithm of the density that it was proposed with; what is `seen` and the goal that is `achieved` there."""
         return np.dtype(
             [
                 ("known", np.bool_),
                 ("action", np.float32, (self.action_size,)),
+                ("log_proposal", np.float32),
                 ("seen", np.float32, self.observation_shape),
                 ("achieved", np.float32, (self.goal_size,)),
             ]

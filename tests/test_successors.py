@@ -14,9 +14,10 @@ from rl.learning.learner import Learner, LearnerConfig
 from rl.learning.lookahead import Lookahead
 from rl.network.evaluator import NetworkEvaluator
 from rl.network.kinds import make_network
-from rl.network.vector import ValueBins, VectorConfig, VectorNetwork
+from rl.network.vector import GaussianHead, ValueBins, VectorConfig, VectorNetwork
 from rl.replay.episodes import EpisodeWindow, EpisodeWindowConfig, Successors
 from rl.replay.records import GameRecord, decode, encode
+from rl.search.proposals import GaussianProposer
 from rl.search.simulator import SIMULATED
 from rl.selfplay.episodes import Episodes, EpisodesConfig
 
@@ -73,6 +74,12 @@ def test_records_hold_what_the_search_saw_one_step_on(simulations: int, known: i
     game = short()
     steps = play(game, 2, simulations)[1].steps
     found = steps["successors"]
+    game.observe_batch(steps["state"], seen := np.zeros((6, 1, *game.observation_shape), np.float32))
+    with torch.inference_mode():
+        outputs = network_of(game)(torch.from_numpy(seen[:, 0])).policy_logits.numpy()
+    proposer = GaussianProposer(game.num_slots, game.action_size)
+    expected = proposer.log_proposals(outputs, found["action"])
+    np.testing.assert_allclose(found["log_proposal"], expected, atol=1e-4)
     assert found.shape == (6, 8) and (found["known"].sum(1) == known).all()
     for ply, step in enumerate(steps):
         assert (found["action"][ply] == step["action"]).all(axis=1).any(), "what was played is among them"
@@ -125,28 +132,36 @@ def test_goals_that_are_no_news_may_be_passed_over() -> None:
     assert 0.4 < (usual.sample(300, 2).ages == 0).mean() < 0.6
 
 
-def test_recalling_against_a_slow_twin() -> None:
+@pytest.mark.parametrize("far", [0.0, 5.0])
+def test_recalling_against_a_slow_twin(far: float) -> None:
+    """`far`: how much denser the actions were proposed than the newest policy would propose them."""
     game = short()
     network = network_of(game)
     bins = ValueBins(network.shape, SMALL, torch.device("cpu"))
     random = np.random.default_rng(0)
     shape = (3, 8)
     known = random.random(shape) < 0.7
-    seen = random.normal(size=(*shape, 12, 1, 1)).astype(np.float32)
+    here, seen = (random.normal(size=(*axes, 12, 1, 1)).astype(np.float32) for axes in ((3,), shape))
     rewards, terminated = random.normal(size=shape).astype(np.float32), random.random(shape) < 0.3
-    given = Successors(np.arange(3), known, np.zeros((*shape, 2), np.float32), seen, rewards, terminated)
+    actions = random.uniform(-1, 1, (*shape, 2)).astype(np.float32)
+    log_proposals = (random.normal(-1.4, 0.5, shape) + far).astype(np.float32)
+    given = Successors(np.arange(3), known, actions, log_proposals, seen, rewards, terminated)
     looking = Lookahead(game, SIMULATED.settings(), network, torch.device("cpu"), "float32")
-    found = looking.recall(network, given)
+    found = looking.recall(network, here, given)
     with torch.inference_mode():
         values = bins.values(network(torch.from_numpy(seen.reshape(-1, 12, 1, 1))).value_logits).numpy().reshape(shape)
+        outputs = network(torch.from_numpy(here)).policy_logits
+        log_probs = GaussianHead().log_prob(outputs, torch.from_numpy(actions)).numpy()
     for row in range(3):
         slots = np.flatnonzero(known[row])
         returns = rewards[row, slots] + game.discount * np.where(terminated[row, slots], 0.0, values[row, slots])
-        weights = np.exp(51 * 0.1 * (returns - returns.max()) / (returns.max() - returns.min()))
-        weights /= weights.sum()
+        better = np.exp(51 * 0.1 * (returns - returns.max()) / (returns.max() - returns.min()))
+        assert found.values[row] == pytest.approx(float(better @ returns / better.sum()), abs=1e-4)
+        ratios = np.exp(np.clip(log_probs - log_proposals, -3.0, 3.0)[row, slots])
+        weights = ratios * better / (ratios @ better) * min(1.0, ratios.mean())
         np.testing.assert_allclose(found.policy[row, slots], weights, atol=1e-5)
         assert found.policy[row][~known[row]].sum() == 0
-        assert found.values[row] == pytest.approx(float(weights @ returns), abs=1e-4)
+    assert (found.policy.sum(1) < 0.2).all() if far else (found.policy.sum(1) > 0.5).all()
 
 
 def test_the_learner_learns_exchanged_goals_without_a_simulator(monkeypatch: pytest.MonkeyPatch) -> None:

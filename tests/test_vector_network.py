@@ -22,7 +22,7 @@ from rl.network.evaluator import NetworkEvaluator
 from rl.network.kinds import make_network
 from rl.network.model import NetworkConfig
 from rl.network.vector import GaussianHead, RunningScale, ValueBins, VectorConfig, VectorNetwork, VectorShape
-from rl.search.proposals import GaussianProposer, mode_of
+from rl.search.proposals import GaussianProposer, log_density, mode_of
 
 SMALL = VectorConfig(layers=2, width=16, value_bins=12)
 CPU = torch.device("cpu")
@@ -62,6 +62,12 @@ def test_the_head_s_density_integrates_to_one_and_is_the_proposer_s() -> None:
     found = GaussianProposer(8, 2).propose(np.zeros(1), outputs.numpy(), np.array([7], np.uint64))
     own = head.log_prob(outputs, torch.from_numpy(found.actions)).double().exp().numpy()
     np.testing.assert_allclose(found.prior_logits, np.log(own / (0.75 * own + 0.25 / 4)), atol=5e-3)
+    np.testing.assert_allclose(log_density(outputs.numpy(), found.actions), np.log(own), atol=5e-3)
+    log_proposals = GaussianProposer(8, 2).log_proposals(outputs.numpy(), found.actions)
+    np.testing.assert_allclose(log_proposals, np.log(0.75 * own + 0.25 / 4), atol=5e-3)
+    np.testing.assert_allclose(
+        GaussianProposer(3, 2).log_proposals(outputs.numpy(), found.actions), np.log(own), atol=5e-3
+    )
 
 
 def test_an_untrained_network_is_undecided() -> None:

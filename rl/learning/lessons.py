@@ -100,7 +100,8 @@ class SimulatedLessons:
             actions[rows], policy[rows] = found.actions, found.policy  # the batch is this step's alone
             returns[rows] = np.where(batch.revalued[rows], found.values, returns[rows])
         if len(batch.successors.rows) > 0:
-            rows, found = batch.successors.rows, self._lookahead.recall(network, batch.successors)
+            rows = batch.successors.rows
+            found = self._lookahead.recall(network, batch.observations[rows], batch.successors)
             actions[rows], policy[rows] = found.actions, found.policy
             returns[rows] = np.where(batch.revalued[rows], found.values, returns[rows])
         observations, choices, weights, values = (

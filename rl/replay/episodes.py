@@ -72,6 +72,8 @@ class Successors(NamedTuple):
     """[m, K] which of the actions were tried."""
     actions: FloatArray
     """[m, K, D]"""
+    log_proposals: FloatArray
+    """[m, K] logarithms of the densities that they were proposed with."""
     observations: FloatArray
     """[m, K, O, 1, 1] what is seen next."""
     rewards: FloatArray
@@ -243,7 +245,7 @@ class EpisodeWindow:
         if count == 0:
             nothing = np.zeros((0, game.num_slots), np.float32)
             seen = np.zeros((0, game.num_slots, *game.observation_shape), np.float32)
-            return Successors(chosen, nothing > 0, nothing[..., None], seen, nothing, nothing > 0)
+            return Successors(chosen, nothing > 0, nothing[..., None], nothing, seen, nothing, nothing > 0)
         found, shape = rows["successors"][chosen].reshape(-1), (count, game.num_slots)
         goals = np.repeat(game.desired_goals(rows["state"][chosen]), game.num_slots, axis=0)
         observations = np.ascontiguousarray(found["seen"])
@@ -253,6 +255,7 @@ class EpisodeWindow:
             chosen,
             found["known"].reshape(shape),
             found["action"].reshape(*shape, -1),
+            found["log_proposal"].reshape(shape),
             observations.reshape(*shape, *game.observation_shape),
             rewards.reshape(shape),
             terminated.reshape(shape),

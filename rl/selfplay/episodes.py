@@ -52,7 +52,7 @@ class Episodes:
         self.game, self.config = game, config
         self._seed = seed
         num_games, steps = config.games_per_worker, game.max_num_moves
-        proposer = GaussianProposer(game.num_slots, game.action_size)
+        proposer = self._proposer = GaussianProposer(game.num_slots, game.action_size)
         self.waves = SimulatorWaves(game, config.search.settings(), num_games, config.simulations, game, proposer)
         self._states = np.zeros(num_games, game.state_dtype)
         self._numbers, self._keys = np.zeros(num_games, np.int64), np.zeros(num_games, np.uint64)
@@ -151,6 +151,7 @@ class Episodes:
         found = np.zeros((len(places), game.num_slots), game.successor_dtype)
         children = trees["children"][places, ROOT]
         found["action"], found["known"] = trees["slot_actions"][places, ROOT], children != NO_CHILD
+        found["log_proposal"] = self._proposer.log_proposals(self.waves.root_outputs[places], found["action"])
         rows, slots = np.nonzero(found["known"])
         states = trees["state"][places[rows], children[rows, slots]]
         seen = np.empty((len(states), game.rows_per_state, *game.observation_shape), np.float32)
