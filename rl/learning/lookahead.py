@@ -79,7 +79,7 @@ class Lookahead:
         The policy's weights are those of a search whose slots these actions are, log pi - log beta being their prior
         logits; where the policy would hardly have proposed any of them, they say little of it, and sum to less than 1.
         The value does not ask who proposed: it is the better part of what is known to be possible, as steps have no
-        chance (Park et al. 2023, arXiv 2307.11949, section 4.1).
+        chance (Park et al. 2023, arXiv 2307.11949, learn values without actions likewise).
         """
         self._evaluating.load(network.state_dict())
         with torch.inference_mode():
