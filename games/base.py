@@ -301,6 +301,8 @@ class SimulatedGame(Game):
     value_bounds = None
     zero_sum = False
     stores_states = True
+    stores_successors = False
+    """Whether records hold what the searched actions led to as well, stepping being too dear to do it again."""
     rows_per_state: int = 1
     """R: observation rows of one state: 1, or more where others act at the same time and are played by a policy."""
     action_size: int
@@ -331,9 +333,26 @@ class SimulatedGame(Game):
     @property
     def step_fields(self) -> tuple[tuple[Any, ...], ...]:
         """`state` before the step; whether it `terminated` the episode; whether it brought `success`; `cut_value`, the
-        value of what followed where the episode was cut, else 0; the goal that was `achieved` by it."""
+        value of what followed where the episode was cut, else 0; the goal that was `achieved` by it; and, where that is
+        stored, the `successors` of the state by the searched actions."""
         fields = (*super().step_fields, ("terminated", np.bool_), ("success", np.bool_), ("cut_value", np.float32))
-        return (*fields, ("achieved", np.float32, (self.goal_size,))) if self.goal_size else fields
+        if self.goal_size:
+            fields = (*fields, ("achieved", np.float32, (self.goal_size,)))
+        return (*fields, ("successors", self.successor_dtype, (self.num_slots,))) if self.stores_successors else fields
+
+    @property
+    def successor_dtype(self) -> np.dtype[np.void]:
+        """One successor: whether it is `known`, that is, whether a search stepped there; the `action` that leads to it;
+        the logarithm of the density that it was proposed with; what is `seen` and the goal that is `achieved` there."""
+        return np.dtype(
+            [
+                ("known", np.bool_),
+                ("action", np.float32, (self.action_size,)),
+                ("log_proposal", np.float32),
+                ("seen", np.float32, self.observation_shape),
+                ("achieved", np.float32, (self.goal_size,)),
+            ]
+        )
 
     @property
     def tells_success(self) -> bool:
@@ -346,9 +365,18 @@ class SimulatedGame(Game):
         """[n, G] float32: the goal that each of `states` [n] has achieved."""
         return np.zeros((len(states), 0), np.float32)
 
+    def desired_goals(self, states: StateArray) -> FloatArray:
+        """[n, G] float32: the goal that each of `states` [n] desires."""
+        raise TypeError(f"{type(self).__name__} has no desired_goals")
+
     def set_goals(self, states: StateArray, goals: FloatArray) -> None:
         """Have `states` [n] desire `goals` [n, G] float32."""
         raise TypeError(f"{type(self).__name__} has no set_goals")
+
+    def show_goals(self, observations: FloatArray, achieved: FloatArray, goals: FloatArray) -> None:
+        """Have `observations` [n, O, 1, 1], of states that achieve `achieved` [n, G], be what is seen where `goals`
+        [n, G] are desired: what `observe_batch` writes after `set_goals`."""
+        raise TypeError(f"{type(self).__name__} has no show_goals")
 
     def goal_rewards(self, achieved: FloatArray, desired: FloatArray) -> tuple[FloatArray, BoolArray]:
         """(rewards [n] float32, terminated [n]) of steps that achieved `achieved` [n, G] where `desired` [n, G] was

@@ -50,6 +50,20 @@ _SHARP = EpisodesConfig(simulations=8, search=replace(SIMULATED, c_scale=0.3))
 _QUICK = replace(LEARNER, ema_decay=0.95)
 _ANEW = EpisodeWindowConfig(fresh_value_share=1.0)
 
+# MuJoCo's tasks, a step of which costs as much as dozens of evaluations: goals are exchanged by what searches have seen
+# already. With 10 simulations they see all slots, the best one twice.
+_ARM = RobotPreset(
+    samples_per_target=16.0,
+    selfplay=EpisodesConfig(simulations=10, search=replace(SIMULATED, least_range=0.2)),
+    window=EpisodeWindowConfig(fresh_share=1.0, fresh_value_share=1.0, simulated_share=0.0),
+    network=VectorConfig(normalised=True),
+    learner=replace(LEARNER, batch_size=256, learning_rate=1e-3),
+)
+_BOX = _ARM._replace(
+    network=replace(_ARM.network, layers=3),
+    window=replace(_ARM.window, moved_share=0.8),  # a box that nothing has touched teaches nothing
+)
+
 PRESETS: dict[str, RobotPreset] = {
     "planar_reach": RobotPreset(
         moves=64_000,
@@ -76,6 +90,8 @@ PRESETS: dict[str, RobotPreset] = {
     ),
     "quadrotor_2d_hover": RobotPreset(moves=150_000, selfplay=_SHARP, window=_GOALS, learner=_QUICK),
     "diff_drive_park": RobotPreset(moves=400_000, selfplay=_SHARP, window=_GOALS, learner=_QUICK),
+    "arm_reach": _ARM._replace(moves=20_000),
+    "arm_push": _BOX._replace(moves=400_000),
 }
 """By the name of the task, without its options."""
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import games
 from games.robots.arm_reach import ArmReach
 from games.robots.planar_reach import PlanarReach
+from rl.network.agent_file import save_agent
+from rl.network.kinds import make_network
+from rl.network.vector import VectorConfig
 from scripts.bench.robots import RobotsBench, measure
 
 
@@ -45,3 +50,18 @@ def test_mujocos_warnings_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
         report = measure(RobotsBench(tasks=("arm_reach",), rows=4, steps=1000, episodes=1, repeats=1))
     counted = next(figure for figure in report.figures if figure.unit == "warnings")
     assert counted.median == 2 * 1000 // 50 // 4 and counted.met is False
+
+
+@pytest.mark.plain_only
+def test_what_was_learnt_is_scored_with_and_without_a_search(tmp_path: Path) -> None:
+    game = games.make("planar_reach")
+    agent = tmp_path / "planar_reach.safetensors"
+    save_agent(agent, make_network(game, VectorConfig(layers=1, width=8), 0), game, {})
+    command = RobotsBench(
+        tasks=("planar_reach",), rows=1, steps=1, episodes=2, repeats=1, agents=(agent,), simulations=3
+    )
+    units = {figure.name: len(figure.values) for figure in measure(command).figures if figure.unit == "return"}
+    assert units == dict.fromkeys((f"planar_reach, {how}" for how in ("random", "scripted")), 2) | {
+        "planar_reach, learned": 2,
+        "planar_reach, learned, 3 simulations": 2,
+    }

@@ -13,6 +13,7 @@ import games
 from games.base import BoolArray, FloatArray, Game, HashArray, StateArray
 from rl.search.driver import Search, SearchConfig
 from rl.search.evaluation import Evaluation
+from rl.search.kernels import value_scale
 from rl.search.proposals import ActionArray, GaussianProposer, Proposals
 from rl.search.random import uniform
 from rl.search.simulator import SimulatorSearch
@@ -385,3 +386,16 @@ def test_others_that_act_at_once_are_played_by_their_policy(batch_size: int) -> 
             assert abs(parent["answer"] - fled) < 1e-6
             assert abs(node["state"]["other"] - parent["other"] - fled) < 1e-6
             assert abs(node["reward"] + abs(node["state"]["own"] - node["state"]["other"])) < 1e-6
+
+
+@pytest.mark.plain_only
+@pytest.mark.parametrize(("least", "top"), [(0.0, 1.0), (0.25, 1.0), (2.0, -0.5)])
+def test_values_that_hardly_differ_are_not_spread_over_the_whole_range(least: float, top: float) -> None:
+    """A tree that has seen -10 to -9.5 has them at -1 and 1, or as near to each other as 0.5 is to `least`."""
+    control = {"value_low": -10.0, "value_high": -9.5}
+    numbers = SearchConfig(least_range=least).settings()
+    scale, offset = value_scale(games.make("pendulum"), control, numbers)
+    assert scale * -10.0 - offset == pytest.approx(-1.0) and scale * -9.5 - offset == pytest.approx(top)
+    board = games.make("tic_tac_toe")
+    scale, offset = value_scale(board, control, numbers)
+    assert (scale * board.value_low - offset, scale * board.value_high - offset) == (-1.0, 1.0)

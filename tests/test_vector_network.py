@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,13 @@ from hypothesis import strategies as st
 import games
 from games.base import SimulatedGame
 from rl.errors import UserError
+from rl.learning.learner import Learner, LearnerConfig
 from rl.network.agent_file import load_agent, save_agent
 from rl.network.evaluator import NetworkEvaluator
 from rl.network.kinds import make_network
 from rl.network.model import NetworkConfig
-from rl.network.vector import GaussianHead, ValueBins, VectorConfig, VectorNetwork, VectorShape
-from rl.search.proposals import GaussianProposer, mode_of
+from rl.network.vector import GaussianHead, RunningScale, ValueBins, VectorConfig, VectorNetwork, VectorShape
+from rl.search.proposals import GaussianProposer, log_density, mode_of
 
 SMALL = VectorConfig(layers=2, width=16, value_bins=12)
 CPU = torch.device("cpu")
@@ -61,6 +63,12 @@ def test_the_head_s_density_integrates_to_one_and_is_the_proposer_s() -> None:
     found = GaussianProposer(8, 2).propose(np.zeros(1), outputs.numpy(), np.array([7], np.uint64))
     own = head.log_prob(outputs, torch.from_numpy(found.actions)).double().exp().numpy()
     np.testing.assert_allclose(found.prior_logits, np.log(own / (0.75 * own + 0.25 / 4)), atol=5e-3)
+    np.testing.assert_allclose(log_density(outputs.numpy(), found.actions), np.log(own), atol=5e-3)
+    log_proposals = GaussianProposer(8, 2).log_proposals(outputs.numpy(), found.actions)
+    np.testing.assert_allclose(log_proposals, np.log(0.75 * own + 0.25 / 4), atol=5e-3)
+    np.testing.assert_allclose(
+        GaussianProposer(3, 2).log_proposals(outputs.numpy(), found.actions), np.log(own), atol=5e-3
+    )
 
 
 def test_an_untrained_network_is_undecided() -> None:
@@ -77,6 +85,40 @@ def test_an_untrained_network_may_hold_all_states_for_the_best() -> None:
         evaluator.buffer()[:] = np.random.default_rng(0).normal(size=(4, 12, 1, 1))
         values = evaluator.collect(evaluator.submit(4)).values
         assert (values > low).all() and (values < high).all()
+
+
+def test_observations_are_brought_to_one_scale_by_what_training_has_seen() -> None:
+    random = np.random.default_rng(0)
+    means, deviations = np.array([3.0, 0.0, -40.0]), np.array([0.1, 1.0, 5.0])
+    scale, seen = RunningScale(3), []
+    for _ in range(40):
+        seen.append(random.normal(means, deviations, (30, 3)).astype(np.float32))
+        scale(torch.from_numpy(seen[-1]))
+    rows = np.concatenate(seen)
+    np.testing.assert_allclose(scale.mean.numpy(), rows.mean(0), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(scale.variance.numpy(), rows.var(0), rtol=1e-3)
+    scale.eval()
+    before = scale.mean.clone()
+    found = scale(torch.from_numpy(np.array([[3.1, 0.0, -1000.0]], np.float32)))
+    np.testing.assert_allclose(found.numpy(), [[1.0, 0.0, -5.0]], atol=0.1)
+    assert torch.equal(before, scale.mean), "what is evaluated is not learnt from"
+
+
+def test_a_network_with_a_scale_is_evaluated_averaged_and_kept(tmp_path: Path) -> None:
+    game, config = reach(), replace(SMALL, normalised=True)
+    learner = Learner(game, config, LearnerConfig(ema_decay=0.5, precision="float32"), 0)
+    network = learner.ema_network
+    learner._network.train()(torch.full((4, 12, 1, 1), 2.0))
+    learner._update_ema()
+    assert (network.state_dict()["scale.mean"] > 0.5).all()
+    save_agent(tmp_path / "agent.safetensors", network, game, {})
+    evaluator = NetworkEvaluator(game, load_agent(tmp_path / "agent.safetensors", game), 4, precision="float32")
+    seen = np.random.default_rng(0).normal(size=(4, 12, 1, 1)).astype(np.float32)
+    evaluator.buffer()[:4] = seen
+    found = evaluator.collect(evaluator.submit(4))
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(seen)).policy_logits.numpy()
+    np.testing.assert_allclose(found.prior_logits, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("native", 0.05)])

@@ -33,7 +33,7 @@ class RobotGame(SimulatedGame):
         num_seen = task.observation_size
         self._goals = task if isinstance(task, GoalTask) else None
         if self._goals is not None:
-            self.goal_size = self._goals.goal_size
+            self.goal_size, self.stores_successors = self._goals.goal_size, task.costly_steps
             self._goal_middles, self._goal_halves = _scales(self._goals.goal_low, self._goals.goal_high)
             num_seen += 2 * self.goal_size
         self.observation_shape = (num_seen, 1, 1)
@@ -55,11 +55,7 @@ class RobotGame(SimulatedGame):
         np.subtract(task.observations(rows), self._middles, out=seen[:, :num_seen])
         seen[:, :num_seen] *= self._halves
         if self._goals is not None:
-            desired = self._goals.desired_goals(rows)
-            missing = self._goals.missing(self._goals.achieved_goals(rows), desired)
-            middle = num_seen + self.goal_size
-            seen[:, num_seen:middle] = (desired - self._goal_middles) * self._goal_halves
-            seen[:, middle:] = missing * self._goal_halves
+            self.show_goals(observations[:, 0], self._goals.achieved_goals(rows), self._goals.desired_goals(rows))
 
     def successes(self, states: StateArray) -> BoolArray:
         return self.task.successes(_rows(states))
@@ -67,11 +63,22 @@ class RobotGame(SimulatedGame):
     def achieved_goals(self, states: StateArray) -> FloatArray:
         return super().achieved_goals(states) if self._goals is None else self._goals.achieved_goals(_rows(states))
 
+    def desired_goals(self, states: StateArray) -> FloatArray:
+        assert self._goals is not None
+        return self._goals.desired_goals(_rows(states))
+
     def set_goals(self, states: StateArray, goals: FloatArray) -> None:
         assert self._goals is not None
         rows = _rows(states)
         self._goals.set_desired_goals(rows, goals)
         states["row"] = rows
+
+    def show_goals(self, observations: FloatArray, achieved: FloatArray, goals: FloatArray) -> None:
+        assert self._goals is not None
+        seen, first = observations[:, :, 0, 0], self.observation_shape[0] - 2 * self.goal_size
+        middle = first + self.goal_size
+        seen[:, first:middle] = (goals - self._goal_middles) * self._goal_halves
+        seen[:, middle:] = self._goals.missing(achieved, goals) * self._goal_halves
 
     def goal_rewards(self, achieved: FloatArray, desired: FloatArray) -> tuple[FloatArray, BoolArray]:
         assert self._goals is not None

@@ -120,6 +120,7 @@ class SimulatedTask(SpatialTask):
     varied_fields: ClassVar[tuple[str, ...]]
     """The fields of the model that parameters change."""
 
+    costly_steps = True
     view = (0.0, 0.0, 4.0, 3.0)  # pictures are the camera's: of this, their shape alone counts
 
     @classmethod

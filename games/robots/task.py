@@ -65,6 +65,8 @@ class Task(ABC):
     """For learning: a reward this many steps later counts discount**steps."""
     value_range: ClassVar[tuple[float, float]] = (-20.0, 0.0)
     """For learning: what sums of discounted rewards lie in. As written here, for rewards from -1 to 0."""
+    costly_steps: ClassVar[bool] = False
+    """Whether a step costs more than a small network's evaluation: what was stepped once is then better kept."""
     view: ClassVar[tuple[float, float, float, float]]
     """What a picture shows, in metres: (left, bottom, right, top)."""
 

@@ -99,6 +99,11 @@ class SimulatedLessons:
             found = self._lookahead.look(network, batch.states[rows], batch.observations[rows], keys)
             actions[rows], policy[rows] = found.actions, found.policy  # the batch is this step's alone
             returns[rows] = np.where(batch.revalued[rows], found.values, returns[rows])
+        if len(batch.successors.rows) > 0:
+            rows = batch.successors.rows
+            found = self._lookahead.recall(network, batch.observations[rows], batch.successors)
+            actions[rows], policy[rows] = found.actions, found.policy
+            returns[rows] = np.where(batch.revalued[rows], found.values, returns[rows])
         observations, choices, weights, values = (
             torch.from_numpy(array).to(self._device) for array in (batch.observations, actions, policy, returns)
         )

@@ -18,8 +18,12 @@ from games.base import FloatArray, HashArray, SimulatedGame, StateArray
 from rl.network.device import Precision
 from rl.network.vector import VectorNetwork
 from rl.network.vector_device import VectorDevice
+from rl.replay.episodes import Successors
 from rl.search.kernels import Settings
-from rl.search.proposals import GaussianProposer
+from rl.search.proposals import GaussianProposer, log_density
+
+_LARGEST_LOG_RATIO = 3.0
+"""One action may count so much more, or less, than the policy that proposed it had it: 20 times."""
 
 
 class Findings(NamedTuple):
@@ -28,7 +32,7 @@ class Findings(NamedTuple):
     actions: FloatArray
     """[n, K, D] the actions that were tried."""
     policy: FloatArray
-    """[n, K] their weights, summing to 1."""
+    """[n, K] their weights, summing to 1, or to less where they say less."""
     values: FloatArray
     """[n] the states' values."""
 
@@ -68,11 +72,37 @@ class Lookahead:
         policy = _softmax(proposals.prior_logits + self._sigma(returns))
         return Findings(proposals.actions, policy, (policy * returns).sum(1).astype(np.float32))
 
+    def recall(self, network: VectorNetwork, observations: FloatArray, known: Successors) -> Findings:
+        """From what is known to come of m states, seen as `observations` [m, O, 1, 1], none of it by actions that the
+        newest policy proposed.
+
+        The policy's weights are those of a search whose slots these actions are, log pi - log beta being their prior
+        logits; where the policy would hardly have proposed any of them, they say little of it, and sum to less than 1.
+        The value does not ask who proposed: it is the better part of what is known to be possible, as steps have no
+        chance (Park et al. 2023, arXiv 2307.11949, learn values without actions likewise).
+        """
+        self._evaluating.load(network.state_dict())
+        with torch.inference_mode():
+            outputs = self._evaluating.evaluate(self._moved(observations))[0].cpu().numpy()
+            seen = known.observations.reshape(-1, *self._game.observation_shape)
+            values = self._evaluating.evaluate(self._moved(seen))[1].cpu().numpy().reshape(known.rewards.shape)
+        later = np.where(known.terminated, np.float32(0), values).astype(np.float32)
+        returns = known.rewards + np.float32(self._game.discount) * later
+        lowest = np.where(known.known, returns, np.inf).min(1, keepdims=True)
+        sigma = np.where(known.known, self._sigma(np.where(known.known, returns, lowest)), -np.inf)
+        ratios = log_density(outputs, known.actions) - known.log_proposals
+        ratios = np.clip(ratios, -_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO)
+        mass = np.where(known.known, np.exp(ratios), 0.0).sum(1, keepdims=True)  # 1 a slot where the policy proposed
+        said = np.minimum(1.0, mass / known.known.sum(1, keepdims=True)).astype(np.float32)
+        values = (_softmax(sigma) * returns).sum(1).astype(np.float32)
+        return Findings(known.actions, said * _softmax(ratios + sigma), values)
+
     def _sigma(self, returns: FloatArray) -> npt.NDArray[np.float64]:
         """[n, K] sigma of the values, normalised by their range in each row, every action having one visit."""
         low, high = returns.min(1, keepdims=True), returns.max(1, keepdims=True)
+        least = max(self._settings.least_range, 1e-9)
         scale = (self._settings.c_visit + 1.0) * self._settings.c_scale
-        scaled: npt.NDArray[np.float64] = scale * (returns - low) / np.maximum(high - low, 1e-9)
+        scaled: npt.NDArray[np.float64] = scale * (returns - low) / np.maximum(high - low, least)
         return scaled
 
     def _moved(self, observations: FloatArray) -> Tensor:

@@ -29,6 +29,7 @@ _DEVIATIONS = 0.08, 1.5
 """Least and largest deviation before tanh. The least leaves something to choose from."""
 _LOW, _HIGH = (math.log(deviation) for deviation in _DEVIATIONS)
 _MIDDLE, _HALF = 0.5 * (_LOW + _HIGH), 0.5 * (_HIGH - _LOW)
+_SCALE_MEMORY, _LEAST_DEVIATION = 1000.0, 0.01
 _FIRST = math.atanh(-_MIDDLE / _HALF)
 """Added to what the layer says, so that an untrained network's deviation is 1: tanh of it covers [-1, 1] evenly."""
 
@@ -53,6 +54,9 @@ class VectorConfig:
     """Whether an untrained network holds every state for the best there is, instead of all bins for equally likely
     (optimistic initial values: Sutton and Barto 2018, section 2.6). Values that are learnt from the network's own next
     ones then come down from above, and states at the goal need not be learnt."""
+    normalised: bool = False
+    """Whether observations are brought to mean 0 and deviation 1, by what training has seen (Andrychowicz et al. 2017,
+    appendix A): for games whose numbers vary by much less than their bounds."""
 
     def __post_init__(self) -> None:
         for name in ("layers", "width", "value_bins"):
@@ -97,6 +101,8 @@ class VectorNetwork(nn.Module):
         widths = [shape.num_features] + [config.width] * config.layers
         self.hidden = nn.ModuleList(nn.Linear(before, after) for before, after in itertools.pairwise(widths))
         self.norms = nn.ModuleList(nn.LayerNorm(config.width) for _ in range(config.layers))
+        # Buffers: the averages of weights and agent files hold them, no gradient moves them.
+        self.scale = RunningScale(shape.num_features) if config.normalised else None
         self.policy = nn.Linear(config.width, 2 * shape.action_size)
         self.value = nn.Linear(config.width, config.value_bins)
         for layer in (self.policy, self.value):
@@ -112,6 +118,8 @@ class VectorNetwork(nn.Module):
         [n, bins].
         """
         features = observations.flatten(1)
+        if self.scale is not None:
+            features = self.scale(features)
         for layer, norm in zip(self.hidden, self.norms, strict=True):
             features = functional.relu(norm(layer(features)))
         return NetworkOutput(bounded_policy(self.policy(features).float()), self.value(features))
@@ -126,6 +134,43 @@ def bounded_policy(raw: Tensor) -> Tensor:
     means, deviations = raw.chunk(2, -1)
     means = _LARGEST_MEAN * torch.tanh(means / _LARGEST_MEAN)
     return torch.cat((means, _MIDDLE + _HALF * torch.tanh(deviations + _FIRST)), -1)
+
+
+class RunningScale(nn.Module):
+    """Brings each number of a vector to mean 0 and deviation 1 over what it has seen in training."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.variance: Tensor
+        self.count: Tensor
+        self.register_buffer("mean", torch.zeros(num_features))
+        self.register_buffer("variance", torch.ones(num_features))
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """`features` [n, O] float32."""
+        if self.training:
+            self._see(features.detach())
+        return scaled(features, self.mean, self.variance)
+
+    def _see(self, features: Tensor) -> None:
+        """Take rows into the mean and variance: those of all rows so far, or with the weights of about the last
+        `_SCALE_MEMORY` batches."""
+        with torch.no_grad():
+            share = 1.0 / (1.0 + self.count.clamp(max=_SCALE_MEMORY))
+            mean = features.mean(0)
+            moved = mean - self.mean
+            variance = (features - mean).square().mean(0)
+            self.variance.lerp_(variance, share).add_(share * (1.0 - share) * moved.square())
+            self.mean.add_(share * moved)
+            self.count.add_(1.0)
+
+
+def scaled(features: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """`features` [n, O] as `RunningScale` leaves them. Numbers that hardly vary are not blown up, nor rare ones let
+    through beyond 5 deviations."""
+    return ((features - mean) * torch.rsqrt(variance + _LEAST_DEVIATION**2)).clamp(-5.0, 5.0)
 
 
 class GaussianHead:

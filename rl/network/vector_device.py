@@ -12,7 +12,7 @@ from games.base import FloatArray
 from rl.network.cpu import batch_sizes
 from rl.network.device import NUM_LANES
 from rl.network.folded import inference_dtype
-from rl.network.vector import ValueBins, VectorConfig, VectorShape, bounded_policy
+from rl.network.vector import ValueBins, VectorConfig, VectorShape, bounded_policy, scaled
 from rl.search.evaluation import Evaluation
 
 
@@ -66,6 +66,8 @@ class VectorDevice:
         def taken(*names: str, dtype: torch.dtype) -> tuple[Tensor, ...]:
             return tuple(state[name].detach().to(self._device, dtype, copy=True) for name in names)
 
+        names = ("scale.mean", "scale.variance")
+        self._scale = taken(*names, dtype=torch.float32) if self._config.normalised else None
         self._layers = [
             taken(
                 f"hidden.{layer}.weight",
@@ -84,7 +86,7 @@ class VectorDevice:
     def evaluate(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """(policy outputs [n, 2 * D], values [n]), float32, of `observations` [n, O], all three on the device. In lanes
         or out of them; call it under `torch.inference_mode()`."""
-        features = observations.to(self._dtype)
+        features = (observations if self._scale is None else scaled(observations, *self._scale)).to(self._dtype)
         for weight, bias, scale, shift in self._layers:
             features = functional.linear(features, weight, bias)
             features = torch.relu_(functional.layer_norm(features, scale.shape, scale, shift))

@@ -19,6 +19,8 @@ from rl.replay.holdout import is_held_out
 from rl.replay.records import WEIGHT_SUM, GameRecord
 from rl.replay.rows import RowQueue
 
+_TRIES = 8
+"""Draws of a state from which an episode went on to achieve something else."""
 _EPISODE_DTYPE = np.dtype([("length", np.int64), ("held_out", np.bool_)])
 
 
@@ -42,15 +44,42 @@ class EpisodeWindowConfig:
     """Of these samples, the share whose value is found anew with the policy, in the place of what followed in the
     episode: rewards that an older policy earned say little of a newer one (the mixed value target of Wang et al. 2024,
     EfficientZero V2, arXiv 2403.00564, section 4.3). Relabelled ones always are."""
+    simulated_share: float = 1.0
+    """Where records hold the successors that searches saw: the share of looks ahead that step the simulator for actions
+    of the newest policy, all the same. The others take what was seen then, and step nothing."""
+    moved_share: float = 0.0
+    """The least share of the exchanged goals that the sampled state has not achieved already, as far as episodes allow
+    (filtered hindsight; Manela and Biess 2019, arXiv 1905.05498). Where nothing the goal is about has moved, any other
+    sample says nothing but to keep still."""
     holdout_fraction: float = 0.02
     """The share of episodes that are never trained on, to measure the loss with."""
 
     def __post_init__(self) -> None:
         if self.max_positions < 1:
             raise UserError("max_positions is at least 1")
-        for name in ("trace_decay", "hindsight_share", "fresh_share", "fresh_value_share", "holdout_fraction"):
+        shares = "hindsight_share", "fresh_share", "fresh_value_share", "simulated_share", "moved_share"
+        for name in ("trace_decay", *shares, "holdout_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{name} is from 0 to 1")
+
+
+class Successors(NamedTuple):
+    """What is known to come of m states, each with the goal that it is sampled with."""
+
+    rows: IndexArray
+    """[m] int64: which of the batch these are."""
+    known: BoolArray
+    """[m, K] which of the actions were tried."""
+    actions: FloatArray
+    """[m, K, D]"""
+    log_proposals: FloatArray
+    """[m, K] logarithms of the densities that they were proposed with."""
+    observations: FloatArray
+    """[m, K, O, 1, 1] what is seen next."""
+    rewards: FloatArray
+    """[m, K]"""
+    terminated: BoolArray
+    """[m, K]"""
 
 
 class EpisodeBatch(NamedTuple):
@@ -67,13 +96,15 @@ class EpisodeBatch(NamedTuple):
     returns: FloatArray
     """[n] float32: TD(lambda) returns."""
     fresh: BoolArray
-    """[n] whether actions and policy are to be found anew."""
+    """[n] whether actions and policy are to be found anew, by stepping the simulator."""
     revalued: BoolArray
-    """[n] whether the return is to be found anew with them; none but `fresh` ones."""
+    """[n] whether the return is to be found anew with them; none but `fresh` ones and those of `successors`."""
     relabelled: BoolArray
     """[n] whether the goal is another than the episode's, so that all these are of the old one; `revalued`."""
     ages: IndexArray
     """[n] int64: by how many game numbers the newest episode in the window is ahead of the sampled one."""
+    successors: Successors
+    """Of those whose actions and policy are to be found from what is known already."""
 
 
 def lambda_returns(steps: StateArray, discount: float, trace_decay: float) -> FloatArray:
@@ -96,8 +127,10 @@ class EpisodeWindow:
 
     def __init__(self, game: SimulatedGame, config: EpisodeWindowConfig) -> None:
         self._game, self._config = game, config
+        successors = [("successors", game.successor_dtype, (game.num_slots,))] if game.stores_successors else []
         self._dtype = np.dtype(
             [
+                *successors,
                 ("state", game.state_dtype),
                 ("achieved", np.float32, (game.goal_size,)),
                 ("actions", game.action_dtype, (game.num_slots,)),
@@ -105,6 +138,7 @@ class EpisodeWindow:
                 ("return", np.float32),
                 ("number", np.int64),
                 ("left", np.int64),  # steps that follow in the episode
+                ("moved", np.int64),  # steps until one achieves another goal than the state does; more than left: none
             ]
         )
         self._steps, self._holdout = RowQueue(self._dtype), RowQueue(self._dtype)
@@ -162,29 +196,69 @@ class EpisodeWindow:
             raise ValueError("there are no steps to sample")
         random, held = np.random.Generator(np.random.Philox(key)), queue.rows
         places = random.integers(len(held), size=batch_size)
-        rows = held[places]
         fresh = random.random(batch_size) < self._config.fresh_share
         revalued = fresh & (random.random(batch_size) < self._config.fresh_value_share)
         relabelled = np.zeros(batch_size, np.bool_)
         if self._game.goal_size:
             relabelled = random.random(batch_size) < self._config.hindsight_share
             fresh, revalued = fresh | relabelled, revalued | relabelled
-            ahead = random.integers(rows["left"] + 1)
+            places, goals = self._later_goals(held, places, relabelled, random)
+        rows = held[places]
+        if self._game.goal_size:
             states = rows["state"][relabelled]
-            self._game.set_goals(states, held["achieved"][(places + ahead)[relabelled]])
+            self._game.set_goals(states, goals[relabelled])
             rows["state"][relabelled] = states
         observations = np.empty((batch_size, self._game.rows_per_state, *self._game.observation_shape), np.float32)
         self._game.observe_batch(rows["state"], observations)
+        recalled = np.zeros(batch_size, np.bool_)
+        if self._game.stores_successors:
+            recalled = fresh & (random.random(batch_size) >= self._config.simulated_share)
         return EpisodeBatch(
             np.ascontiguousarray(observations[:, 0]),
             rows["state"].copy(),
             rows["actions"].copy(),
             rows["policy"].copy(),
             rows["return"].copy(),
-            fresh,
+            fresh & ~recalled,
             revalued,
             relabelled,
             self.newest_game - rows["number"],
+            self._successors(rows, np.flatnonzero(recalled)),
+        )
+
+    def _later_goals(
+        self, held: StateArray, places: IndexArray, wanted: BoolArray, random: np.random.Generator
+    ) -> tuple[IndexArray, FloatArray]:
+        """Goals [n, G] that the episodes of the steps `places` [n] achieved there or later. Some of those `wanted` [n]
+        are moved to other places: the places that are left come with the goals."""
+        moving = wanted & (random.random(len(places)) < self._config.moved_share)
+        for _ in range(_TRIES):
+            lacking = moving & (held["moved"][places] > held["left"][places])
+            places = np.where(lacking, random.integers(len(held), size=len(places)), places)
+        left, moved = held["left"][places], held["moved"][places]
+        first = np.where(moving & (moved <= left), moved, 0)
+        return places, held["achieved"][places + random.integers(first, left + 1)]
+
+    def _successors(self, rows: StateArray, chosen: IndexArray) -> Successors:
+        """What is known to come of the `chosen` [m] among the sampled `rows` [n]."""
+        game, count = self._game, len(chosen)
+        if count == 0:
+            nothing = np.zeros((0, game.num_slots), np.float32)
+            seen = np.zeros((0, game.num_slots, *game.observation_shape), np.float32)
+            return Successors(chosen, nothing > 0, nothing[..., None], nothing, seen, nothing, nothing > 0)
+        found, shape = rows["successors"][chosen].reshape(-1), (count, game.num_slots)
+        goals = np.repeat(game.desired_goals(rows["state"][chosen]), game.num_slots, axis=0)
+        observations = np.ascontiguousarray(found["seen"])
+        game.show_goals(observations, found["achieved"], goals)
+        rewards, terminated = game.goal_rewards(found["achieved"], goals)
+        return Successors(
+            chosen,
+            found["known"].reshape(shape),
+            found["action"].reshape(*shape, -1),
+            found["log_proposal"].reshape(shape),
+            observations.reshape(*shape, *game.observation_shape),
+            rewards.reshape(shape),
+            terminated.reshape(shape),
         )
 
     def _rows_of(self, record: GameRecord) -> StateArray:
@@ -195,7 +269,21 @@ class EpisodeWindow:
         rows["left"] = np.arange(len(steps))[::-1]
         rows["return"] = lambda_returns(steps, self._game.discount, self._config.trace_decay)
         if self._game.goal_size:
-            rows["achieved"] = steps["achieved"]
+            rows["achieved"], rows["moved"] = steps["achieved"], self._steps_until_moved(steps)
+        if self._game.stores_successors:
+            rows["successors"] = steps["successors"]
         used = np.arange(self._game.num_slots) < steps["num_targets"][:, None]
         rows["actions"][used], rows["policy"][used] = targets["action"], targets["weight"] / np.float32(WEIGHT_SUM)
         return rows
+
+    def _steps_until_moved(self, steps: StateArray) -> IndexArray:
+        """[T] for each step of an episode, after how many further ones a goal was achieved that its state does not
+        achieve; T where none was. A goal is achieved where the reward is as good as for the very same."""
+        game, length = self._game, len(steps)
+        goals = np.ascontiguousarray(steps["achieved"])
+        best, _ = game.goal_rewards(goals, goals)
+        before = np.repeat(game.achieved_goals(steps["state"]), length, axis=0)
+        rewards, _ = game.goal_rewards(before, np.tile(goals, (length, 1)))
+        other = np.triu(rewards.reshape(length, length) < best)
+        found: IndexArray = np.where(other.any(1), other.argmax(1) - np.arange(length), length)
+        return found

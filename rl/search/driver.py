@@ -50,6 +50,10 @@ class SearchConfig:
     and what came of that alone is pruned from the policy target (Wu 2019, section 3.2: 2). 0: not at all."""
     temperature: float = 1.0
     """PUCT self-play: moves are drawn with weights visits ** (1 / temperature); 0 plays the most visited one."""
+    least_range: float = 0.0
+    """Where values are normalised by what a tree has seen, the least range that counts, in units of the rewards. Values
+    that differ by less are about the same, and what the network errs by is not blown up to a preference (the official
+    EfficientZero has a least range, too: Ye et al. 2021, arXiv 2111.00210)."""
 
     def __post_init__(self) -> None:
         if self.root not in ("gumbel", "puct"):
@@ -59,7 +63,7 @@ class SearchConfig:
         if not 0 <= self.dirichlet_fraction <= 1:
             raise UserError("dirichlet_fraction is from 0 to 1")
         at_least_0 = ("c_puct", "fpu_reduction", "root_fpu_reduction", "c_visit", "c_scale")
-        for name in (*at_least_0, "forced_playouts", "temperature"):
+        for name in (*at_least_0, "forced_playouts", "temperature", "least_range"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"{name} is at least 0")
 
@@ -78,6 +82,7 @@ class SearchConfig:
             dirichlet_fraction=self.dirichlet_fraction,
             forced_playouts=self.forced_playouts,
             temperature=self.temperature,
+            least_range=self.least_range,
         )
 
 

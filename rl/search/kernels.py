@@ -36,6 +36,7 @@ class Settings(NamedTuple):
     dirichlet_fraction: float
     forced_playouts: float
     temperature: float
+    least_range: float
 
 
 @inlined
@@ -48,15 +49,16 @@ def node_value(node: Node) -> float:
 
 
 @inlined
-def value_scale(game: Game, control: Control) -> tuple[float, float]:
+def value_scale(game: Game, control: Control, settings: Settings) -> tuple[float, float]:
     """(scale, offset): scale * value - offset is the value on [-1, 1], min-max normalised over the tree's range.
 
-    Bounded games keep their bounds as the range, and the two are constants to the compiler.
+    Bounded games keep their bounds as the range, and the two are constants to the compiler. A range below
+    `least_range` is taken for that much, and its values keep to the low end.
     """
     low = game.value_low if game.bounded else float(control["value_low"])
     high = game.value_high if game.bounded else float(control["value_high"])
     if high > low:
-        scale = 2.0 / (high - low)
+        scale = 2.0 / (high - low if game.bounded else max(high - low, settings.least_range))
         return scale, scale * low + 1.0
     return 0.0, 0.0
 
@@ -87,7 +89,7 @@ def select_puct(game: Game, node: Node, control: Control, settings: Settings, fp
     lost are skipped. Ties go to the lowest slot, an unvisited one last.
     """
     visit_counts, value_sums, priors, lost = node["visit_counts"], node["value_sums"], node["priors"], node["lost"]
-    scale, offset = value_scale(game, control)
+    scale, offset = value_scale(game, control, settings)
     exploration = exploration_of(node, settings)
     total = float(node["raw_value"])
     visited_mass = 0.0

@@ -104,6 +104,12 @@ class GaussianProposer:
     def propose(self, states: StateArray, outputs: FloatArray, keys: HashArray) -> Proposals:
         return self._draw(outputs, keys, self.num_samples, self.num_uniform)
 
+    def log_proposals(self, outputs: FloatArray, actions: FloatArray) -> FloatArray:
+        """[n, K] log beta of `actions` [n, K, D]: the density with which they are proposed for `outputs` [n, 2 * D]."""
+        share = self.num_uniform / self.num_samples
+        own = log_density(outputs, actions) + math.log1p(-share)
+        return own if share == 0.0 else np.logaddexp(own, math.log(share) - self.action_size * math.log(2.0))
+
     def sample(self, outputs: FloatArray, keys: HashArray) -> ActionArray:
         return self._draw(outputs, keys, 1, 0).actions[:, 0]
 
@@ -112,6 +118,16 @@ class GaussianProposer:
         logits = np.empty((len(keys), num_samples), np.float32)
         propose_gaussian(np.ascontiguousarray(outputs), keys, num_uniform, actions, logits)
         return Proposals(actions, logits, np.full(len(keys), num_samples))
+
+
+def log_density(outputs: FloatArray, actions: FloatArray) -> FloatArray:
+    """[n, K] log pi of `actions` [n, K, D] under the policies that `outputs` [n, 2 * D] describe."""
+    means, log_deviations = np.split(outputs[:, None], 2, axis=2)
+    cut = np.clip(actions, -LARGEST_ACTION, LARGEST_ACTION)
+    scores = (np.arctanh(cut) - means) * np.exp(-log_deviations)
+    terms = 0.5 * scores * scores + log_deviations + 0.5 * math.log(2.0 * math.pi) + np.log1p(-cut * cut)
+    densities: FloatArray = -terms.sum(2)
+    return densities
 
 
 def mode_of(outputs: FloatArray) -> FloatArray:

@@ -115,7 +115,7 @@ def improved_logit(
     """logits + sigma(completed Q) (sections 3 and 5, equation 8), Q on [0, 1]; unvisited slots take v_mix as Q."""
     visits = tree[ROOT]["visit_counts"][slot]
     value = tree[ROOT]["value_sums"][slot] / visits if visits > 0 else mixed
-    scale, offset = value_scale(game, control)
+    scale, offset = value_scale(game, control, settings)
     sigma = (settings.c_visit + most) * settings.c_scale * 0.5 * (1.0 + scale * value - offset)
     return float(control["root_logits"][slot]) + sigma
 
@@ -188,7 +188,7 @@ def forced_slot(tree: Tree, settings: Settings) -> int:
 def root_score(game: Game, tree: Tree, control: Control, settings: Settings, slot: int, visits: int) -> float:
     """The PUCT score that a visited root slot would have after `visits` visits, its value as it is."""
     root = tree[ROOT]
-    scale, offset = value_scale(game, control)
+    scale, offset = value_scale(game, control, settings)
     value = scale * float(root["value_sums"][slot]) / int(root["visit_counts"][slot]) - offset
     return value + exploration_of(root, settings) * float(root["priors"][slot]) / (1 + visits)
 

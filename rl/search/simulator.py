@@ -235,6 +235,8 @@ class SimulatorWaves(Waves):
         super().__init__(game, settings, num_trees, max_simulations, leaves_per_tree=leaves_per_tree)
         self.simulator, self.proposer = simulator, proposer
         self.rows_per_tree = leaves_per_tree * simulator.rows_per_state
+        self.root_outputs = np.zeros((num_trees, game.num_actions), np.float32)
+        """[B, num_actions] what the policy head said of each tree's root when it was expanded."""
         self._virtual_loss = settings.virtual_loss if leaves_per_tree > 1 else 0.0
 
     def collect(
@@ -283,6 +285,7 @@ class SimulatorWaves(Waves):
         leaves = leaves[: num_rows // rows]
         b, n, keys = leaves["tree"], leaves["node"], leaves["key"]
         outputs = answer.prior_logits.reshape(len(leaves), rows, -1)
+        self.root_outputs[b[n == ROOT]] = outputs[n == ROOT, 0]
         states = self.trees["state"][b, n]
         proposals = self.proposer.propose(states, outputs[:, 0], keys)
         if not (proposals.num_slots.min() >= 1 and proposals.num_slots.max() <= self.game.num_slots):

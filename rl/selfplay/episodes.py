@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from games.base import BoolArray, FloatArray, HashArray, IndexArray, SimulatedGame
+from games.base import BoolArray, FloatArray, HashArray, IndexArray, SimulatedGame, StateArray
 from games.compiled import njit
 from rl.errors import UserError
 from rl.replay.records import GameRecord, make_record, step_dtype
@@ -21,7 +21,7 @@ from rl.search.evaluation import Evaluator
 from rl.search.proposals import GaussianProposer
 from rl.search.random import random_bits
 from rl.search.simulator import SIMULATED, SimulatorWaves, begin_trees, find_complete, read_roots
-from rl.search.tree import ROOT
+from rl.search.tree import NO_CHILD, ROOT
 from rl.selfplay.counts import Counts
 
 
@@ -52,7 +52,7 @@ class Episodes:
         self.game, self.config = game, config
         self._seed = seed
         num_games, steps = config.games_per_worker, game.max_num_moves
-        proposer = GaussianProposer(game.num_slots, game.action_size)
+        proposer = self._proposer = GaussianProposer(game.num_slots, game.action_size)
         self.waves = SimulatorWaves(game, config.search.settings(), num_games, config.simulations, game, proposer)
         self._states = np.zeros(num_games, game.state_dtype)
         self._numbers, self._keys = np.zeros(num_games, np.int64), np.zeros(num_games, np.uint64)
@@ -140,8 +140,24 @@ class Episodes:
         steps["root_value"][places, plies], steps["surprise"][places, plies] = values, surprises
         steps["network_id"][places, plies] = network_id
         steps["state"][places, plies] = self._states[places]
+        if game.stores_successors:
+            steps["successors"][places, plies] = self._successors(places)
         self._counts.add("moves", count)
         return plies
+
+    def _successors(self, places: IndexArray) -> StateArray:
+        """[n, A] of the game's `successor_dtype`: what the searches of `places` [n] saw one step on."""
+        game, trees = self.game, self.waves.trees
+        found = np.zeros((len(places), game.num_slots), game.successor_dtype)
+        children = trees["children"][places, ROOT]
+        found["action"], found["known"] = trees["slot_actions"][places, ROOT], children != NO_CHILD
+        found["log_proposal"] = self._proposer.log_proposals(self.waves.root_outputs[places], found["action"])
+        rows, slots = np.nonzero(found["known"])
+        states = trees["state"][places[rows], children[rows, slots]]
+        seen = np.empty((len(states), game.rows_per_state, *game.observation_shape), np.float32)
+        game.observe_batch(states, seen)
+        found["seen"][rows, slots], found["achieved"][rows, slots] = seen[:, 0], game.achieved_goals(states)
+        return found
 
     def _note_results(self, places: IndexArray, plies: IndexArray, rewards: FloatArray, terminated: BoolArray) -> None:
         """Write what the steps brought, after which the states stand."""

@@ -17,9 +17,10 @@ from games.robots.simulation import SimulatedTask
 from games.robots.task import RowArray, Task
 from rl.errors import UserError
 from rl.search.random import random_bits
-from rl.train.episodes import policy_actor
+from rl.train.episodes import Actor, policy_actor, search_actor
 from scripts.agents import load_evaluator
 from scripts.bench.report import Figure, Report, TimedOptions, interleaved, rates, require_positive
+from scripts.presets import preset
 
 _STEPS_GOAL, _SIMULATED_GOAL = 1e6, 5e3  # steps/s, of physics written here and of MuJoCo's
 _SIMULATED_SHARE = 50  # MuJoCo's physics is stepped so many times less
@@ -40,12 +41,14 @@ class RobotsBench(TimedOptions):
     """Whole episodes that a score is taken of."""
     agents: tuple[Path, ...] = ()
     """Agents that were learnt, each for the task it is named after (runs/planar_reach/agents/planar_reach.safetensors):
-    their scores with the policy alone."""
+    their scores with the policy alone and with a search."""
+    simulations: int = 16
+    """Simulations a step where a search moves what was learnt."""
 
 
 def measure(command: RobotsBench) -> Report:
     """Each task's kernels under random actions held ready, then whole episodes."""
-    numbers = {name: getattr(command, name) for name in ("rows", "steps", "episodes", "repeats")}
+    numbers = {name: getattr(command, name) for name in ("rows", "steps", "episodes", "simulations", "repeats")}
     require_positive(numbers)
     tasks = {name: _make(name) for name in command.tasks}
     with warnings.catch_warnings(record=True) as caught:
@@ -62,7 +65,8 @@ def measure(command: RobotsBench) -> Report:
             figures += _scores(f"{name}, {player}", task, actions, command)
         for agent in command.agents:
             if agent.stem == name:
-                figures += _scores(f"{name}, learned", task, _learned_actions(name, agent, command.episodes), command)
+                for how, actions in _learned_actions(name, agent, command).items():
+                    figures += _scores(f"{name}, {how}", task, actions, command)
     notes = (
         "rewards are those of the sparse task where there are two; success is that of an episode's last step",
         "warnings are MuJoCo's, in all the steps that were measured",
@@ -105,18 +109,22 @@ def _random_actions(task: Task, seed: int) -> Callable[[RowArray], FloatArray]:
     return lambda states: generator.uniform(-1, 1, (len(states), task.action_size)).astype(np.float32)
 
 
-def _learned_actions(name: str, agent: Path, count: int) -> Callable[[RowArray], FloatArray]:
-    """The policy of an agent's file, without a search."""
-    game = games.make(name)
+def _learned_actions(name: str, agent: Path, command: RobotsBench) -> dict[str, Callable[[RowArray], FloatArray]]:
+    """What an agent's file makes of a task: its policy without a search, and searching as its runs do."""
+    game, count = games.make(name), command.episodes
     assert isinstance(game, SimulatedGame)
-    act = policy_actor(game, load_evaluator(game, agent, count))
+    evaluator = load_evaluator(game, agent, count)
 
-    def of_rows(rows: RowArray) -> FloatArray:
+    def of_rows(act: Actor, rows: RowArray) -> FloatArray:
         states = np.zeros(len(rows), game.state_dtype)
         states["row"] = rows
         return act(states)
 
-    return of_rows
+    search = search_actor(game, evaluator, preset(game, "quick").selfplay.search, command.simulations, count)
+    return {
+        "learned": partial(of_rows, policy_actor(game, evaluator)),
+        f"learned, {command.simulations} simulations": partial(of_rows, search),
+    }
 
 
 def _scores(
