@@ -18,9 +18,12 @@ from games.robots import air_hockey_table as table
 from games.robots.air_hockey import AirHockey, scripted_player
 from games.robots.air_hockey_game import AirHockeyGame
 from games.robots.arm import reach_angles
+from rl.errors import UserError
 from rl.learning.checkpoint import latest_valid
-from rl.network.agent_file import load_agent
+from rl.network.agent_file import load_agent, save_agent
 from rl.network.evaluator import NetworkEvaluator
+from rl.network.kinds import make_network
+from rl.network.vector import VectorConfig
 from rl.replay.episodes import EpisodeWindow, EpisodeWindowConfig, lambda_returns
 from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord
@@ -34,6 +37,7 @@ from rl.train.episodes import episode_keys, play_episodes, play_pairing, policy_
 from rl.train.loop import train
 from rl.train.metrics import read_metrics
 from rl.train.worker import UseNetwork, WorkerSetup, _Table
+from scripts.bench.hockey import HockeyBench, by_script, measure
 
 SURE, WIDE = -20.0, 0.0  # logarithms of deviations
 
@@ -310,3 +314,38 @@ def test_a_run_rates_its_networks_and_keeps_some_of_the_past(tmp_path: Path) -> 
     expected = [ask(game, NetworkEvaluator(game, load_agent(path, game), 8), states) for path in paths]
     np.testing.assert_allclose(found, expected[0], atol=1e-2)
     assert np.abs(found - expected[2]).max() > 1e-2
+
+
+# --- the benchmark --------------------------------------------------------------------------------------------------
+
+
+def test_the_script_is_asked_at_every_control_period() -> None:
+    """As in `keima/AirHockey-v0`, whose steps are half as long."""
+    game, task = AirHockeyGame(), AirHockey("scripted")
+    states, step = game.new_states(np.arange(30, dtype=np.uint64)), by_script(game)
+    rows, generator, goals = states["row"].copy(), np.random.default_rng(4), np.zeros(30)
+    for _ in range(80):
+        actions = generator.uniform(-1, 1, (30, 2)).astype(np.float32)
+        goals += step(states, actions)[0]
+        for _ in range(2):
+            goals -= task.step(rows, actions)[0]
+        np.testing.assert_array_equal(states["row"], rows)
+    assert not goals.any() and (task.scores(rows) != 0).any()
+
+
+@pytest.mark.plain_only
+def test_the_benchmark_measures_an_agent_and_a_run(tmp_path: Path) -> None:
+    game = AirHockeyGame()
+    for step in (3, 20, 100):
+        network = make_network(game, VectorConfig(layers=1, width=8), step)
+        (tmp_path / "networks").mkdir(exist_ok=True)
+        save_agent(tmp_path / "networks" / f"step-{step:08d}.safetensors", network, game, {})
+    agent = tmp_path / "networks" / "step-00000100.safetensors"
+    report = measure(HockeyBench(agent=agent, run_dir=tmp_path, games=2, simulations=2, networks=2))
+    told = {(figure.name, figure.unit): figure for figure in report.figures}
+    assert [unit for _, unit in told] == ["share of decided"] * 3 + ["Elo"] * 3
+    for figure in report.figures[:3]:
+        assert 0.0 <= figure.values[0] <= figure.values[1] <= figure.values[2] <= 1.0
+    assert told["step-00000020", "Elo"].values == (0.0, 0.0, 0.0) and ("step-00000100", "Elo") in told
+    with pytest.raises(UserError, match="kept 0 networks"):
+        measure(HockeyBench(agent=agent, run_dir=tmp_path / "other", games=1, simulations=1))

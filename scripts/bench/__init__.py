@@ -18,6 +18,7 @@ from scripts.bench import (
     cuda,
     evaluators,
     games,
+    hockey,
     learner,
     levels,
     page,
@@ -50,6 +51,7 @@ Command = (
     | Annotated[rollouts.RolloutsBench, subcommand("rollouts")]
     | Annotated[robots.RobotsBench, subcommand("robots")]
     | Annotated[control.ControlBench, subcommand("control")]
+    | Annotated[hockey.HockeyBench, subcommand("hockey")]
     | Annotated[selfplay.SelfplayBench, subcommand("selfplay")]
     | Annotated[evaluators.EvaluatorsBench, subcommand("evaluators")]
     | Annotated[learner.LearnerBench, subcommand("learner")]
@@ -73,6 +75,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     rollouts.RolloutsBench: rollouts.measure,
     robots.RobotsBench: robots.measure,
     control.ControlBench: control.measure,
+    hockey.HockeyBench: hockey.measure,
     learner.LearnerBench: learner.measure,
     startup.StartupBench: startup.measure,
     page.PageBench: page.measure,
