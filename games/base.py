@@ -261,6 +261,11 @@ class Game:
         return type(self).is_legal is not Game.is_legal
 
     @property
+    def exchanges(self) -> bool:
+        """Whether the game has `SimulatedGame.exchange_batch`."""
+        return False
+
+    @property
     def step_fields(self) -> tuple[tuple[Any, ...], ...]:
         """What the record of a step holds besides what every game's does: fields of a structured dtype."""
         return (("state", self.state_dtype),) if self.stores_states else ()
@@ -348,14 +353,13 @@ class SimulatedGame(Game):
         return (*fields, ("achieved", np.float32, (self.goal_size,))) if self.goal_size else fields
 
     @property
+    def exchanges(self) -> bool:
+        return type(self).exchange_batch is not SimulatedGame.exchange_batch
+
+    @property
     def tells_success(self) -> bool:
         """Whether the task can be achieved, and `successes` tells it."""
         return type(self).successes is not SimulatedGame.successes
-
-    @property
-    def exchanges(self) -> bool:
-        """Whether the game has `exchange_batch`."""
-        return type(self).exchange_batch is not SimulatedGame.exchange_batch
 
     # --- hindsight: where goal_size > 0 -----------------------------------------------------------------------------
 

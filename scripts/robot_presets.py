@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from games.base import SimulatedGame
@@ -29,6 +30,8 @@ class RobotPreset(NamedTuple):
 
     moves: int = 300_000
     """Steps that are played; the run ends with the episode that completes them."""
+    minutes: float | None = None
+    """How long is played and learnt, where it is not steps that are counted."""
     samples_per_target: float = 8.0
     """Samples learnt from for each of these steps."""
     selfplay: EpisodesConfig = EpisodesConfig()
@@ -44,6 +47,15 @@ _GOALS = EpisodeWindowConfig(fresh_share=0.0)
 PRESETS: dict[str, RobotPreset] = {
     "planar_reach": RobotPreset(moves=70_000, samples_per_target=16.0, window=_GOALS),
     "pendulum": RobotPreset(moves=52_000),
+    # Games without end: many and short searches, each step learnt from as often as a second core can.
+    "air_hockey": RobotPreset(
+        minutes=30.0,
+        samples_per_target=5.0,
+        selfplay=EpisodesConfig(games_per_worker=128, simulations=8),
+        window=EpisodeWindowConfig(max_positions=400_000),
+        network=VectorConfig(width=128),
+        learner=replace(LEARNER, batch_size=256),
+    ),
 }
 """By the name of the task, without its options."""
 
@@ -61,5 +73,11 @@ def robot_preset(game: SimulatedGame) -> TrainConfig:
         learner=row.learner,
         evaluation=EvaluationConfig(seconds=30.0, simulations=16, games=50, last_games=200, rollouts=()),
         schedule=ScheduleConfig(publish_seconds=1.0),
-        limits=LimitsConfig(games=row.moves // game.max_num_moves),
+        limits=_limits(row, game),
     )
+
+
+def _limits(row: RobotPreset, game: SimulatedGame) -> LimitsConfig:
+    if row.minutes is not None:
+        return LimitsConfig(minutes=row.minutes)
+    return LimitsConfig(games=row.moves // game.max_num_moves)

@@ -305,7 +305,7 @@ class SimulatorWaves(Waves):
             leaves,
             proposals.num_slots,
             proposals.prior_logits,
-            answer.values[::rows],
+            state_values(self.game, answer.values),
         )
 
     def _policies_of_others(self, states: StateArray, outputs: FloatArray, by_past: BoolArray) -> FloatArray:
@@ -316,6 +316,15 @@ class SimulatorWaves(Waves):
         playing = outputs.copy()
         playing[by_past] = ask(self.simulator, self.past, states[by_past])
         return playing
+
+
+def state_values(game: Game, values: FloatArray) -> FloatArray:
+    """[n] what states are worth for the player to move, from the network's `values` [n * rows_per_state] of all their
+    observation rows: the first row's, or where two players are exchanged the mean of that and of what the second loses,
+    which errs less."""
+    rows = values.reshape(-1, game.rows_per_state)
+    found: FloatArray = 0.5 * (rows[:, 0] - rows[:, 1]) if game.exchanges else rows[:, 0]
+    return found
 
 
 def ask(simulator: Simulator, evaluator: Evaluator, states: StateArray) -> FloatArray:
