@@ -100,10 +100,10 @@ def answer_of(game: SimulatedGame, states: StateArray, mean: Callable[[FloatArra
 def test_a_step_is_the_task_s_of_both() -> None:
     """Held for two control periods; the rewards are player 0's, and nothing comes after a goal."""
     game, task = AirHockeyGame(), AirHockey()
-    states = game.new_states(np.arange(40, dtype=np.uint64))
-    rows, generator, earned = states["row"].copy(), np.random.default_rng(1), np.zeros(40)
-    for step in range(100):
-        both = generator.uniform(-1, 1, (40, 2, 2)).astype(np.float32)
+    states = game.new_states(np.arange(20, dtype=np.uint64))
+    rows, generator, earned = states["row"].copy(), np.random.default_rng(1), np.zeros(20)
+    for step in range(80):
+        both = generator.uniform(-1, 1, (20, 2, 2)).astype(np.float32)
         game.answer_batch(states, both[:, 1:])
         rewards, terminated = game.step_batch(states, both[:, 0])
         for _ in range(2):
@@ -122,16 +122,16 @@ def test_a_step_is_the_task_s_of_both() -> None:
 
 def test_exchanged_players_play_the_same_game() -> None:
     game = AirHockeyGame()
-    states = game.new_states(np.arange(60, dtype=np.uint64))
+    states = game.new_states(np.arange(20, dtype=np.uint64))
     generator, num_goals = np.random.default_rng(2), 0
     for _ in range(60):
-        first, second = generator.uniform(-1, 1, (2, 60, 2)).astype(np.float32)
+        first, second = generator.uniform(-1, 1, (2, 20, 2)).astype(np.float32)
         game.answer_batch(states, second[:, None])
         other = states.copy()
         game.exchange_batch(other, first)
         np.testing.assert_array_equal(other["row"], turned(states["row"]))
         np.testing.assert_array_equal(other["answer"], first)
-        seen, mirrored = np.zeros((2, 60, 2, 16, 1, 1), np.float32)
+        seen, mirrored = np.zeros((2, 20, 2, 16, 1, 1), np.float32)
         game.observe_batch(states, seen)
         game.observe_batch(other, mirrored)
         np.testing.assert_array_equal(seen, mirrored[:, ::-1])
@@ -140,7 +140,7 @@ def test_exchanged_players_play_the_same_game() -> None:
         np.testing.assert_array_equal(rewards, -others)
         np.testing.assert_allclose(other["row"], turned(states["row"]), atol=1e-12)
         num_goals += np.count_nonzero(rewards)
-    assert num_goals > 10
+    assert num_goals > 3
 
 
 def test_the_reference_is_the_scripted_player_on_the_right() -> None:
@@ -149,8 +149,9 @@ def test_the_reference_is_the_scripted_player_on_the_right() -> None:
     states = game.new_states(np.arange(9, dtype=np.uint64))
     expected = scripted_player(task.observe_both(states["row"])[:, 1].copy())
     np.testing.assert_array_equal(game.reference_answers(states), expected[:, None])
-    still = play_episodes(game, lambda states: np.zeros((len(states), 2), np.float32), episode_keys(60))
-    assert still.returns.sum() < -20 and (still.successes == (still.returns > 0)).all()
+    game.max_num_moves = 80
+    still = play_episodes(game, lambda states: np.zeros((len(states), 2), np.float32), episode_keys(20))
+    assert still.returns.sum() < -4 and (still.successes == (still.returns > 0)).all()
 
 
 # --- who answers ----------------------------------------------------------------------------------------------------
@@ -171,8 +172,10 @@ def play(
 
 def check_trees(game: SimulatedGame, episodes: Episodes) -> None:
     """In every node the other one does what its network surely does, the past one where the episode is against it."""
-    for tree, by_past in zip(episodes.waves.trees, episodes.waves.plays_past, strict=True):
-        known = tree[tree["node_visits"] > 0]
+    waves = episodes.waves
+    for tree, control, by_past in zip(waves.trees, waves.controls, waves.plays_past, strict=True):
+        nodes = tree[: control["num_nodes"]]
+        known = nodes[nodes["node_visits"] > 0]
         expected = answer_of(game, known["state"], past if by_past else newest)
         np.testing.assert_allclose(known["state"]["answer"], expected, atol=1e-5)
 
@@ -322,10 +325,10 @@ def test_a_run_rates_its_networks_and_keeps_some_of_the_past(tmp_path: Path) -> 
 def test_the_script_is_asked_at_every_control_period() -> None:
     """As in `keima/AirHockey-v0`, whose steps are half as long."""
     game, task = AirHockeyGame(), AirHockey("scripted")
-    states, step = game.new_states(np.arange(30, dtype=np.uint64)), by_script(game)
-    rows, generator, goals = states["row"].copy(), np.random.default_rng(4), np.zeros(30)
+    states, step = game.new_states(np.arange(15, dtype=np.uint64)), by_script(game)
+    rows, generator, goals = states["row"].copy(), np.random.default_rng(4), np.zeros(15)
     for _ in range(80):
-        actions = generator.uniform(-1, 1, (30, 2)).astype(np.float32)
+        actions = generator.uniform(-1, 1, (15, 2)).astype(np.float32)
         goals += step(states, actions)[0]
         for _ in range(2):
             goals -= task.step(rows, actions)[0]
