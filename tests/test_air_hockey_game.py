@@ -296,11 +296,12 @@ def test_either_end_is_played_by_the_policy_of_its_row() -> None:
 @pytest.mark.plain_only
 def test_a_run_rates_its_networks_and_keeps_some_of_the_past(tmp_path: Path) -> None:
     game, output, mixture = short(steps=8), io.StringIO(), Mixture.of(short(steps=8))
-    measured = EvaluationConfig(seconds=0.2, simulations=2, games=3, last_games=4, rollouts=(), cpu_share=1e9)
-    config = replace(CONFIG, evaluation=measured, deterministic=True)
+    measured = EvaluationConfig(simulations=2, games=3, last_games=4, rollouts=(), cpu_share=1e9)
+    config = replace(CONFIG, deterministic=True)
     kept = []
-    for num_games in (24, 32):
-        assert train(mixture, replace(config, limits=LimitsConfig(games=num_games)), tmp_path, output) == 0
+    for num_games, seconds in ((24, 0.2), (32, 0.0)):
+        evaluation, limits = replace(measured, seconds=seconds), LimitsConfig(games=num_games)
+        assert train(mixture, replace(config, evaluation=evaluation, limits=limits), tmp_path, output) == 0
         saved = latest_valid(tmp_path / "checkpoints", print)
         assert saved is not None
         kept.append(saved.state["past"])
@@ -349,6 +350,6 @@ def test_the_benchmark_measures_an_agent_and_a_run(tmp_path: Path) -> None:
     assert [unit for _, unit in told] == ["share of decided"] * 3 + ["Elo"] * 3
     for figure in report.figures[:3]:
         assert 0.0 <= figure.values[0] <= figure.values[1] <= figure.values[2] <= 1.0
-    assert told["step-00000020", "Elo"].values == (0.0, 0.0, 0.0) and ("step-00000100", "Elo") in told
+    assert told["step-00000003", "Elo"].values == (0.0, 0.0, 0.0) and ("step-00000100", "Elo") in told
     with pytest.raises(UserError, match="kept 0 networks"):
         measure(HockeyBench(agent=agent, run_dir=tmp_path / "other", games=1, simulations=1))
