@@ -96,6 +96,9 @@ class Game:
     """A reward this many steps later counts discount**steps. 1 for board games."""
     value_bounds: ClassVar[tuple[float, float] | None] = (-1.0, 1.0)
     """Bounds of any value. None: unknown, and the search min-max normalises per tree (robots)."""
+    rows_per_state: int = 1
+    """R: observation rows of one state: 1, or more where others act at the same time and are played by a policy
+    (`SimulatedGame`)."""
     goal_size: int = 0
     """How many numbers a goal has that another one can be put in the place of (`SimulatedGame`); 0: there is none."""
     zero_sum: ClassVar[bool] = True
@@ -258,6 +261,11 @@ class Game:
         return type(self).is_legal is not Game.is_legal
 
     @property
+    def exchanges(self) -> bool:
+        """Whether the game has `SimulatedGame.exchange_batch`."""
+        return False
+
+    @property
     def step_fields(self) -> tuple[tuple[Any, ...], ...]:
         """What the record of a step holds besides what every game's does: fields of a structured dtype."""
         return (("state", self.state_dtype),) if self.stores_states else ()
@@ -303,8 +311,6 @@ class SimulatedGame(Game):
     stores_states = True
     stores_successors = False
     """Whether records hold what the searched actions led to as well, stepping being too dear to do it again."""
-    rows_per_state: int = 1
-    """R: observation rows of one state: 1, or more where others act at the same time and are played by a policy."""
     action_size: int
     """D: numbers of an action."""
     value_range: tuple[float, float]
@@ -325,6 +331,17 @@ class SimulatedGame(Game):
     def answer_batch(self, states: StateArray, answers: FloatArray) -> None:
         """Note in `states` [n] what the others do in the next step: `answers` [n, R - 1, D]; only where R > 1."""
         raise TypeError(f"{type(self).__name__} has no answer_batch")
+
+    def reference_answers(self, states: StateArray) -> FloatArray:
+        """[n, R - 1, D] what simple players, always the same ones, do in the others' place in `states` [n]: whoever
+        learns is measured against them. Only where R > 1."""
+        raise TypeError(f"{type(self).__name__} has no reference_answers")
+
+    def exchange_batch(self, states: StateArray, actions: FloatArray) -> None:
+        """Exchange the two players of `states` [n] in place, each then where the other was, who are about to do
+        `actions` [n, D] and what was noted as the answer. Optional, where R = 2, one player's reward is what the other
+        pays, and the rules are the same for both: what either of them did is then learnt from."""
+        raise TypeError(f"{type(self).__name__} has no exchange_batch")
 
     def successes(self, states: StateArray) -> BoolArray:
         """[n] whether the task is achieved in each of `states` [n]; False where that is not defined."""
@@ -353,6 +370,10 @@ class SimulatedGame(Game):
                 ("achieved", np.float32, (self.goal_size,)),
             ]
         )
+
+    @property
+    def exchanges(self) -> bool:
+        return type(self).exchange_batch is not SimulatedGame.exchange_batch
 
     @property
     def tells_success(self) -> bool:

@@ -32,6 +32,8 @@ class RobotPreset(NamedTuple):
     moves: int = 300_000
     """Steps that are played, about. The run ends with the learner's last step: a number of episodes would not do, since
     they may end early."""
+    minutes: float | None = None
+    """How long is played and learnt, where it is not steps that are counted."""
     samples_per_target: float = 8.0
     """Samples learnt from for each of these steps."""
     selfplay: EpisodesConfig = EpisodesConfig()
@@ -92,6 +94,15 @@ PRESETS: dict[str, RobotPreset] = {
     "diff_drive_park": RobotPreset(moves=400_000, selfplay=_SHARP, window=_GOALS, learner=_QUICK),
     "arm_reach": _ARM._replace(moves=20_000),
     "arm_push": _BOX._replace(moves=400_000),
+    # Games without end: many and short searches, each step learnt from as often as a second core can.
+    "air_hockey": RobotPreset(
+        minutes=30.0,
+        samples_per_target=5.0,
+        selfplay=EpisodesConfig(games_per_worker=128, simulations=8),
+        window=EpisodeWindowConfig(max_positions=400_000),
+        network=VectorConfig(width=128),
+        learner=replace(LEARNER, batch_size=256),
+    ),
 }
 """By the name of the task, without its options."""
 
@@ -109,5 +120,11 @@ def robot_preset(game: SimulatedGame) -> TrainConfig:
         learner=row.learner,
         evaluation=EvaluationConfig(seconds=30.0, simulations=16, games=50, last_games=200, rollouts=()),
         schedule=ScheduleConfig(publish_seconds=1.0),
-        limits=LimitsConfig(steps=round(row.moves * row.samples_per_target / row.learner.batch_size)),
+        limits=_limits(row),
     )
+
+
+def _limits(row: RobotPreset) -> LimitsConfig:
+    if row.minutes is not None:
+        return LimitsConfig(minutes=row.minutes)
+    return LimitsConfig(steps=round(row.moves * row.samples_per_target / row.learner.batch_size))

@@ -21,6 +21,7 @@ from rl.network.vector_device import VectorDevice
 from rl.replay.episodes import Successors
 from rl.search.kernels import Settings
 from rl.search.proposals import GaussianProposer, log_density
+from rl.search.simulator import state_values
 
 _LARGEST_LOG_RATIO = 3.0
 """One action may count so much more, or less, than the policy that proposed it had it: 20 times."""
@@ -66,8 +67,8 @@ class Lookahead:
         seen = np.empty((len(following), game.rows_per_state, *game.observation_shape), np.float32)
         game.observe_batch(following, seen)
         with torch.inference_mode():
-            values = self._evaluating.evaluate(self._moved(seen[:, 0]))[1].cpu().numpy()
-        later = np.where(terminated, np.float32(0), values).astype(np.float32)
+            values = self._evaluating.evaluate(self._moved(seen.reshape(-1, *game.observation_shape)))[1]
+        later = np.where(terminated, np.float32(0), state_values(game, values.cpu().numpy())).astype(np.float32)
         returns = (rewards + np.float32(game.discount) * later).reshape(count, num_slots)
         policy = _softmax(proposals.prior_logits + self._sigma(returns))
         return Findings(proposals.actions, policy, (policy * returns).sum(1).astype(np.float32))

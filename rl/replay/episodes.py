@@ -29,7 +29,7 @@ class EpisodeWindowConfig:
     """What the learner samples from."""
 
     max_positions: int = 200_000
-    """The window holds the newest so many steps."""
+    """The window holds the newest so many steps; a step of two players that both learn from counts twice."""
     trace_decay: float = 0.95
     """lambda: what the value of a state is learnt from. 1: the rewards that followed; 0: the search's value of it;
     between them the values of all searches from there to the end have a say, the nearer the more (TD(lambda))."""
@@ -139,6 +139,7 @@ class EpisodeWindow:
                 ("number", np.int64),
                 ("left", np.int64),  # steps that follow in the episode
                 ("moved", np.int64),  # steps until one achieves another goal than the state does; more than left: none
+                ("searched", np.bool_),  # whether `actions` and `policy` are there
             ]
         )
         self._steps, self._holdout = RowQueue(self._dtype), RowQueue(self._dtype)
@@ -171,8 +172,11 @@ class EpisodeWindow:
     def add(self, record: GameRecord) -> None:
         """Add an episode behind all others, and drop the oldest ones that have no more room."""
         held_out = is_held_out(record.game_number, self._config.holdout_fraction)
-        (self._holdout if held_out else self._steps).append(self._rows_of(record))
-        self._episodes.append(np.array([(len(record.steps), held_out)], _EPISODE_DTYPE))
+        rows = self._rows_of(record)
+        if self._game.exchanges:
+            rows = np.concatenate((rows, self._exchanged(rows, record)))
+        (self._holdout if held_out else self._steps).append(rows)
+        self._episodes.append(np.array([(len(rows), held_out)], _EPISODE_DTYPE))
         self.total_positions += len(record.steps)
         self.newest_game = max(self.newest_game, record.game_number)
         while len(self._steps) + len(self._holdout) > self._config.max_positions and len(self._episodes) > 1:
@@ -204,6 +208,7 @@ class EpisodeWindow:
             fresh, revalued = fresh | relabelled, revalued | relabelled
             places, goals = self._later_goals(held, places, relabelled, random)
         rows = held[places]
+        fresh |= ~rows["searched"]
         if self._game.goal_size:
             states = rows["state"][relabelled]
             self._game.set_goals(states, goals[relabelled])
@@ -266,7 +271,7 @@ class EpisodeWindow:
         steps, targets = record.steps, record.targets
         rows = np.zeros(len(steps), self._dtype)
         rows["state"], rows["number"] = steps["state"], record.game_number
-        rows["left"] = np.arange(len(steps))[::-1]
+        rows["left"], rows["searched"] = np.arange(len(steps))[::-1], True
         rows["return"] = lambda_returns(steps, self._game.discount, self._config.trace_decay)
         if self._game.goal_size:
             rows["achieved"], rows["moved"] = steps["achieved"], self._steps_until_moved(steps)
@@ -287,3 +292,11 @@ class EpisodeWindow:
         other = np.triu(rewards.reshape(length, length) < best)
         found: IndexArray = np.where(other.any(1), other.argmax(1) - np.arange(length), length)
         return found
+
+    def _exchanged(self, rows: StateArray, record: GameRecord) -> StateArray:
+        """The same steps as the other player made them, whom no search advised: what he wins the first one loses."""
+        other = rows.copy()
+        states = other["state"].copy()
+        self._game.exchange_batch(states, record.steps["action"])
+        other["state"], other["return"], other["searched"] = states, -rows["return"], False
+        return other

@@ -19,6 +19,7 @@ from scripts.bench import (
     cuda,
     evaluators,
     games,
+    hockey,
     learner,
     levels,
     lookahead,
@@ -54,6 +55,7 @@ Command = (
     | Annotated[control.ControlBench, subcommand("control")]
     | Annotated[baselines.BaselinesBench, subcommand("baselines")]
     | Annotated[lookahead.LookaheadBench, subcommand("lookahead")]
+    | Annotated[hockey.HockeyBench, subcommand("hockey")]
     | Annotated[selfplay.SelfplayBench, subcommand("selfplay")]
     | Annotated[evaluators.EvaluatorsBench, subcommand("evaluators")]
     | Annotated[learner.LearnerBench, subcommand("learner")]
@@ -79,6 +81,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     control.ControlBench: control.measure,
     baselines.BaselinesBench: baselines.measure,
     lookahead.LookaheadBench: lookahead.measure,
+    hockey.HockeyBench: hockey.measure,
     learner.LearnerBench: learner.measure,
     startup.StartupBench: startup.measure,
     page.PageBench: page.measure,
