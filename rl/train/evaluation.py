@@ -21,7 +21,7 @@ from rl.arena.players import AgentPlayer, Player, make_player
 from rl.arena.truth import accuracy, spread, value_error
 from rl.network.agent_file import load_agent
 from rl.network.evaluator import NetworkEvaluator
-from rl.train.episodes import measure_episodes
+from rl.train.episodes import FILM_NAME, measure_episodes
 from rl.train.positions import (
     PositionView,
     SampleGame,
@@ -79,7 +79,9 @@ class EvaluationResult(NamedTuple):
     views: tuple[PositionView, ...]
     """What is thought of the positions that the run is shown by."""
     images: dict[str, bytes]
-    """PNG files of these and of the sample game, by metric name."""
+    """PNG files of these and of the sample game, by metric name; a GIF file of an episode."""
+    remark: str = ""
+    """What a person should know of it."""
 
 
 class Beat(NamedTuple):
@@ -125,8 +127,9 @@ def _evaluate_episodes(
     # One thread: so small a network is evaluated no sooner by two, which wait for each other.
     evaluator = _evaluator(game, request.network, request.step, device, 1)
     count = request.opponents[0].games
-    scalars, images = measure_episodes(game, evaluator, request.simulations, count, poll)
-    return EvaluationResult(request, scalars, (), time.process_time() - begun, (), images)
+    found = measure_episodes(game, evaluator, request.simulations, count, poll)
+    images = {} if found.film is None else {FILM_NAME: found.film}
+    return EvaluationResult(request, found.scalars, (), time.process_time() - begun, (), images, found.remark)
 
 
 def serve(pipe: connection.Connection, game: Game, device: str) -> None:

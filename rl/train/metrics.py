@@ -81,7 +81,7 @@ NAMES = {
     "elo/*": "Elo of a player on the run's ladder",
     "score/*": "score against a reference player: win 1, draw 1/2",
     "truth/*": "share of solved positions where the result is kept",
-    "episodes/*": "mean return and share of successes, by the policy alone and with a search; an episode as a picture",
+    "episodes/*": "mean return and share of successes, by the policy alone and with a search; an episode as a film",
     # Where the time goes, and the machine.
     "time/network": "share of the time",
     "time/search": "share of the time",
@@ -153,8 +153,8 @@ class Metrics:
         """Append one line, and the same to TensorBoard. Raises KeyError for a name that is not in `NAMES`.
 
         A number that is not finite is null in the file; of a histogram, the file has a summary. `records` are for the
-        file alone and may be anything that JSON holds; `images`, PNG files, are for TensorBoard alone. On disk when
-        this returns, as far as a killed process is concerned. Raises UserError when the file cannot be written.
+        file alone and may be anything that JSON holds; `images`, PNG and GIF files, are for TensorBoard alone. On disk
+        when this returns, as far as a killed process is concerned. Raises UserError when the file cannot be written.
         """
         scalars, histograms, texts, images = scalars or {}, histograms or {}, texts or {}, images or {}
         records = records or {}
