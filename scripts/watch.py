@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from rl.errors import UserError
-from rl.train.charts import guides, layout
+from rl.train.charts import CHARTS, Chart, charts_of, guides, layout
 from rl.train.display import duration
 from rl.train.health import RULES, Finding, examined
 from rl.train.metrics import EVENTS_NAME, FILE_NAME, read_metrics
+from scripts.runs import played_in
 
 if TYPE_CHECKING:
     from rl.train.events import EventFile
@@ -68,7 +69,13 @@ def page(runs: Mapping[str, Path]) -> dict[str, str]:
     health = {f"assessment/{name}": _health(path) for name, path in runs.items()}  # TensorBoard sorts by the alphabet
     signs = [f"| **{rule.name}** | {rule.sign} | {rule.minutes:g} | {rule.advice} |" for rule in RULES]
     head = ["| sickness | sign | for minutes | what to do |", "|---|---|---|---|"]
-    return {**health, **guides(), "charts/sicknesses": "\n".join([*head, *signs])}
+    return {**health, **guides(_charts(runs)), "charts/sicknesses": "\n".join([*head, *signs])}
+
+
+def _charts(runs: Mapping[str, Path]) -> list[Chart]:
+    """Those that any of the runs has curves for, in their order."""
+    shown = {chart for path in runs.values() for chart in charts_of(played_in(path).canvas)}
+    return [chart for chart in CHARTS if chart in shown]
 
 
 def _health(run_dir: Path) -> str:
@@ -92,7 +99,7 @@ def _watch(folder: Path, runs: Mapping[str, Path], port: int) -> None:
 
     events = EventFile(folder / _GUIDE)
     try:
-        events.add_layout(layout())
+        events.add_layout(layout(_charts(runs)))
         shown = _refresh(events, {}, runs, 0)
         with _tensorboard(folder, port) as server:
             _wait_until_answered(server, port)

@@ -64,6 +64,8 @@ def test_a_run_of_episodes_trains_measures_and_goes_on(tmp_path: Path) -> None:
 
     accumulator = EventAccumulator(str(run_dir / "tensorboard"))
     accumulator.Reload()
+    layout = accumulator.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
+    assert b"Successes" in layout and b"Elo" not in layout
     shown = accumulator.Images(FILM_NAME)
     measured = [line[FILM_NAME]["step"] for line in lines if FILM_NAME in line]
     assert measured and [event.step for event in shown] == [line["steps"] for line in lines if FILM_NAME in line]

@@ -41,6 +41,12 @@ def test_page_says_what_curves_should_look_like_and_what_is_wrong(run_dir: Path)
     assert "policy collapse" not in texts["assessment/sick"] and "policy collapse" in texts["charts/sicknesses"]
 
 
+def test_the_page_is_of_the_games_that_are_watched(run_dir: Path, tmp_path: Path) -> None:
+    assert "**Truth**" not in watch.page({"sick": run_dir})["charts/Strength"]
+    make_run(tmp_path / "fours", games.make("connect_four"), TINY, num_lines=2, num_games=0)
+    assert "**Truth**" in watch.page({"sick": run_dir, "fours": tmp_path / "fours"})["charts/Strength"]
+
+
 def test_well_run_is_called_well(tmp_path: Path) -> None:
     make_run(tmp_path / "well", games.make("tic_tac_toe"), TINY, num_lines=60, num_games=0)
     assert "No sign" in watch.page({"well": tmp_path / "well"})["assessment/well"]

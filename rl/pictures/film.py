@@ -14,7 +14,7 @@ _LAST_SECONDS = 1.0
 """The last frame stands so long, so that the end is seen."""
 
 
-def gif(frames: Sequence[npt.NDArray[np.uint8]], frame_seconds: float, width: int = 240) -> bytes:
+def gif(frames: Sequence[npt.NDArray[np.uint8]], frame_seconds: float, width: int = 320) -> bytes:
     """The bytes of a GIF file: `frames` [height, width, 3], all of one size and at least one, made `width` pixels wide
     and shown `frame_seconds` each, in steps of a hundredth of a second, as the format has them."""
     height = round(frames[0].shape[0] * width / frames[0].shape[1])

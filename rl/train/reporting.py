@@ -13,6 +13,7 @@ from games.base import FloatArray
 from rl.arena.elo import Rating
 from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord
+from rl.train.charts import charts_of
 from rl.train.display import Display, Snapshot
 from rl.train.distributions import Distributions
 from rl.train.episodes import FILM_NAME
@@ -78,7 +79,13 @@ class Reporter:
         """Begin to write metrics, behind those that the checkpoint knows of; rates count from what `run` has now."""
         self._last_counts = (run.games, run.positions)
         self._last_samples = run.samples
-        self._metrics = Metrics(self._directory.root, resume_mark=mark, resume_steps=run.learner.steps, report=self.say)
+        self._metrics = Metrics(
+            self._directory.root,
+            resume_mark=mark,
+            resume_steps=run.learner.steps,
+            charts=charts_of(run.game),
+            report=self.say,
+        )
 
     def mark(self) -> int:
         """How far the metrics go, for the checkpoint."""

@@ -15,7 +15,7 @@ _TEXT = (
 
 def html(record: RunRecord) -> str:
     """The films side by side, the oldest network first; nothing where there are none."""
-    return f'<p>{_TEXT}</p><div class="charts">{"".join(map(_figure, record.films))}</div>' if record.films else ""
+    return f'<p>{_TEXT}</p><div class="films">{"".join(map(_figure, record.films))}</div>' if record.films else ""
 
 
 def _figure(film: Film) -> str:
@@ -25,6 +25,6 @@ def _figure(film: Film) -> str:
     told += [f"{film.successes:.0%} successes"] if film.successes is not None else []
     return (
         f"<figure><figcaption>{escape(title)}</figcaption>"
-        f'<img class="film" alt="an episode at {escape(title, quote=True)}" src="data:image/gif;base64,{data}">'
+        f'<img alt="an episode at {escape(title, quote=True)}" src="data:image/gif;base64,{data}">'
         f"<p>{escape(', '.join(told))}</p></figure>"
     )
