@@ -24,6 +24,7 @@ from rl.train.charts import CATEGORIES
 from scripts import watch
 from scripts.bench.made_up_run import make_run
 from scripts.cli import main
+from scripts.ports import HOST, free_port
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +67,10 @@ def test_port_that_is_none_is_one_line(run_dir: Path, port: str, capsys: pytest.
 
 def test_next_port_is_taken_where_one_is_in_use() -> None:
     with socket.socket() as other:
-        other.bind((watch.HOST, 0))
+        other.bind((HOST, 0))
         other.listen()
         port = other.getsockname()[1]
-        assert watch._free_port(port) > port
+        assert free_port(port, "--port") > port
 
 
 def test_runs_are_named_after_their_folders(tmp_path: Path, run_dir: Path) -> None:
@@ -100,7 +101,7 @@ def test_tensorboard_is_started_and_ended(run_dir: Path, tmp_path: Path, number:
     """From its first line to Ctrl-C: layout, texts, pictures are there, no other machine is let in, nothing stays."""
     before = sorted(path.relative_to(run_dir) for path in run_dir.rglob("*"))
     with socket.socket() as other:
-        other.bind((watch.HOST, 0))
+        other.bind((HOST, 0))
         port = other.getsockname()[1]
     command = [sys.executable, "-m", "scripts.cli", "watch", str(run_dir), "--port", str(port)]
     environment = os.environ | {"TMPDIR": str(tmp_path)}
