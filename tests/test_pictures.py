@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from small_games import SMALL_GAMES
+from tensorboard.util import img_mime_type_detector
 from toy_area import ToyArea
 
 import games
@@ -141,6 +142,7 @@ def test_gif_plays_its_frames_at_their_speed() -> None:
     for index, frame in enumerate(frames):
         frame[5:15, 6 * index : 6 * index + 6] = (214, 92, 60)
     data = gif(frames, 0.05, width=60)
+    assert img_mime_type_detector.from_bytes(data) == "image/gif", "TensorBoard takes it for a picture that moves"
     with Image.open(io.BytesIO(data)) as picture:
         assert image_size(data) == picture.size == (60, 40)
         assert picture.n_frames == 4 and picture.info["loop"] == 0

@@ -13,7 +13,7 @@ import termios
 import time
 from dataclasses import dataclass
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 import games
 from rl.errors import UserError
