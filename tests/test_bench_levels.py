@@ -143,7 +143,7 @@ def test_the_table_that_ships_holds_what_the_command_writes() -> None:
     for name, entry in json.loads(table.TABLE.read_text("utf-8")).items():
         assert entry["command"].startswith(f"keima bench levels {name} ") and entry["machine"]
         elos = table.level_elos(games.make(name))
-        assert set(elos) == set(range(1, len(elos) + 1)) and len(elos) >= 5
+        assert set(elos) == set(range(1, len(elos) + 1))
         assert all(elo.num_games >= 200 and elo.low < elo.high for elo in elos.values())
         assert elos[1].elo < 120.0, "who is 120 points better than one-ply tactics loses less than a third to it"
         matches = [Pairing(*match) for match in entry.get("matches", [])]
