@@ -15,6 +15,7 @@ from games.base import Game, IndexArray, StateArray
 from rl.arena.elo import Pairing
 from rl.arena.match import Tally
 from rl.arena.players import Player
+from rl.protocols.played_game import PlayedGame
 from rl.search.driver import Search, SearchConfig
 from rl.search.evaluation import UniformEvaluator
 from scripts.bench.levels import LevelPlayer
@@ -34,12 +35,21 @@ def chosen(player: LevelPlayer, num_rows: int, first_key: int = 0) -> IndexArray
     return player.choose(start_rows(GAME, num_rows), nothing, np.arange(num_rows, dtype=np.uint64) + first_key)
 
 
-def test_full_strength_is_the_bare_search() -> None:
+@pytest.mark.parametrize("name", ["tic_tac_toe", "connect_four"])
+def test_full_strength_is_the_bare_search(name: str) -> None:
+    """So it loses no more than that does: it plays the same moves, here in the positions of a whole game."""
+    game, played = games.make(name), PlayedGame(games.make(name))
     level = Level(40, LEVELS[-1].temperature, LEVELS[-1].slips)
-    player = LevelPlayer(GAME, level, "full", UniformEvaluator(GAME, 64), 0)
-    search = Search(GAME, SearchConfig(root="puct"), 1, 40, leaves_per_tree=LEAVES_PER_TREE)
-    best = int(search.run(UniformEvaluator(GAME, 8), start_rows(GAME, 1), 40).best_actions[0])
-    assert set(chosen(player, 5).tolist()) == {best}
+    player = LevelPlayer(game, level, "full", UniformEvaluator(game, 64), 0)
+    search = Search(game, SearchConfig(root="puct"), 1, 40, leaves_per_tree=LEAVES_PER_TREE, cache_entries=1 << 16)
+    for key in range(100):
+        states = np.array([played.state], game.state_dtype)
+        best = int(search.run(UniformEvaluator(game, 8), states, 40).best_actions[0])
+        assert int(player.choose(states, [played.history], np.array([key], np.uint64))[0]) == best
+        played.play(played.to_play, best)
+        if played.terminated:
+            return
+    pytest.fail("the game does not end")
 
 
 def test_a_level_draws_by_its_keys_alone() -> None:
