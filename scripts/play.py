@@ -17,6 +17,7 @@ from games.base import Game
 from rl.errors import UserError
 from scripts.agents import find_agent
 from scripts.arguments import GameName
+from scripts.ports import free_port
 from scripts.terminal.console import Console
 from scripts.terminal.dialogue import Dialogue
 from scripts.terminal.preparation import Preparation, load, make_thinker, make_thinkers
@@ -59,7 +60,8 @@ class Command:
     review: Path | None = None
     """Full screen: begin with a review of the game in this SGF record."""
     serve: int | None = None
-    """Serve the full-screen app to browsers on this machine, at this port (pip install 'keima[serve]')."""
+    """Serve the full-screen app to browsers on this machine, at this port or, where it is taken, the next free one
+    (pip install 'keima[serve]')."""
 
 
 def run(command: Command) -> int:
@@ -158,7 +160,7 @@ def _serve(port: int) -> int:
 
     arguments = without_serve(sys.argv[1:])
     command = shlex.join([sys.executable, "-m", "scripts.cli", *arguments])
-    Server(command, host="localhost", port=port, title="keima").serve()
+    Server(command, host="localhost", port=free_port(port, "--serve"), title="keima").serve()
     return 0
 
 

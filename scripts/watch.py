@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from rl.errors import UserError
-from rl.train.charts import guides, layout
+from rl.train.charts import CHARTS, Chart, charts_of, guides, layout
 from rl.train.display import duration
 from rl.train.health import RULES, Finding, examined
 from rl.train.metrics import EVENTS_NAME, FILE_NAME, read_metrics
+from scripts.ports import HOST, free_port
+from scripts.runs import played_in
 
 if TYPE_CHECKING:
     from rl.train.events import EventFile
 
-HOST = "127.0.0.1"
 _GUIDE = "guide"
 _START_SECONDS = 90.0
 _REFRESH_SECONDS = 30.0
 _END_SECONDS = 10.0
-_PORTS_TRIED = 100
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Command:
 
 def run(command: Command) -> int:
     runs = _named(command.runs)
-    port = _free_port(command.port)
+    port = free_port(command.port, "--port")
     before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         with tempfile.TemporaryDirectory(prefix="keima-watch-") as folder:
@@ -68,7 +68,13 @@ def page(runs: Mapping[str, Path]) -> dict[str, str]:
     health = {f"assessment/{name}": _health(path) for name, path in runs.items()}  # TensorBoard sorts by the alphabet
     signs = [f"| **{rule.name}** | {rule.sign} | {rule.minutes:g} | {rule.advice} |" for rule in RULES]
     head = ["| sickness | sign | for minutes | what to do |", "|---|---|---|---|"]
-    return {**health, **guides(), "charts/sicknesses": "\n".join([*head, *signs])}
+    return {**health, **guides(_charts(runs)), "charts/sicknesses": "\n".join([*head, *signs])}
+
+
+def _charts(runs: Mapping[str, Path]) -> list[Chart]:
+    """Those that any of the runs has curves for, in their order."""
+    shown = {chart for path in runs.values() for chart in charts_of(played_in(path).canvas)}
+    return [chart for chart in CHARTS if chart in shown]
 
 
 def _health(run_dir: Path) -> str:
@@ -92,7 +98,7 @@ def _watch(folder: Path, runs: Mapping[str, Path], port: int) -> None:
 
     events = EventFile(folder / _GUIDE)
     try:
-        events.add_layout(layout())
+        events.add_layout(layout(_charts(runs)))
         shown = _refresh(events, {}, runs, 0)
         with _tensorboard(folder, port) as server:
             _wait_until_answered(server, port)
@@ -162,18 +168,3 @@ def _named(paths: tuple[Path, ...]) -> dict[str, Path]:
     names = [path.name for path in resolved]
     alike = len(set(names)) < len(names) or _GUIDE in names or "log" in names
     return {"_".join(path.parts[1:]) if alike else path.name: path for path in resolved}
-
-
-def _free_port(first: int) -> int:
-    """`first`, or the next port after it that nobody listens on."""
-    if not 0 < first < 65536:
-        raise UserError(f"--port {first}: must be from 1 to 65535")
-    for port in range(first, min(first + _PORTS_TRIED, 65536)):
-        with socket.socket() as attempt:
-            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                attempt.bind((HOST, port))
-            except OSError:
-                continue
-            return port
-    raise UserError(f"--port {first}: it and the {_PORTS_TRIED - 1} after it are taken")

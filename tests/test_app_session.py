@@ -202,9 +202,9 @@ def test_a_record_is_read_as_it_was_saved() -> None:
 
 def reviewed(game: Game, moves: str, values: list[float]) -> Review:
     """A review whose positions were found to have these values, for the player to move, in the order asked."""
-    played, mind = PlayedGame(game), ToldMind(game)
+    played, (session, mind) = PlayedGame(game), session_of(game)
     play_all(played, moves)
-    review = Review(played, mind, 50)
+    review = Review(played, session, 50)
     for value in values:
         mind.answer(value)
         review.tick()
@@ -225,6 +225,19 @@ def test_a_review_begins_where_it_is_looked_at_and_looks_at_all() -> None:
     assert review.at == 0 and review.played.actions == ()
     review.go(99)
     assert review.at == 3
+
+
+def test_what_becomes_of_the_mind_during_a_review_is_known_after_it() -> None:
+    """Else who begins with a review would for ever be told that the agent gets ready."""
+    mind = ToldMind(CONNECT_FOUR)
+    session = Session(CONNECT_FOUR, mind, (Seat(Strength(5)), Seat(Strength(5), 0)), np.random.default_rng(0))
+    review = Review(PlayedGame(CONNECT_FOUR), session, 50)
+    assert not session.is_ready
+    assert review.tick() and session.is_ready
+    mind.say(Failure("the agent's process ended"))
+    assert review.tick() and session.failure == "the agent's process ended"
+    session.resume()
+    assert session.person_moves and not session.is_thinking
 
 
 def test_mistakes_are_what_the_mover_lost() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import games
-from rl.train.charts import CATEGORIES, CHARTS, found, guides, layout
+from rl.train.charts import CATEGORIES, CHARTS, charts_of, found, guides, layout
 from rl.train.config import TrainConfig
 from rl.train.health import RULES, HealthWatch, examined, health_text
 from rl.train.metrics import NAMES
@@ -177,6 +177,18 @@ def test_layout_and_guide_have_all_charts() -> None:
             assert kind == "Multiline" and all(re.compile(tag) for tag in tags)
         assert f"**{chart.title}**" in guides()[f"charts/{chart.category}"]
     assert pages["Strength"]["Elo, 95 % interval"] == ["Margin", ["elo/agent", "elo/low", "elo/high"]]
+
+
+def test_a_run_is_shown_the_charts_that_it_has_curves_for() -> None:
+    """An empty chart looks like a fault."""
+    told = {"connect_four": "boards solved", "hex5": "boards", "planar_reach": "robots"}
+    for name, kinds in told.items():
+        charts = charts_of(games.make(name))
+        assert {chart.only for chart in charts} == {"", *kinds.split()}
+        assert charts == tuple(chart for chart in CHARTS if chart in charts), "in the same order"
+        assert list(layout(charts)) == list(CATEGORIES)
+    guided = guides(charts)["charts/Strength"]
+    assert "**Successes**" in guided and "**Elo**" not in guided and "**Truth**" not in guided
 
 
 def options(section: Any, prefix: str = "") -> Iterator[str]:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from small_games import SMALL_GAMES
+from tensorboard.util import img_mime_type_detector
 from toy_area import ToyArea
 
 import games
 from rl.arena.truth import states_of
 from rl.pictures.board import HEAT, BoardPicture
-from rl.pictures.raster import png, png_size
+from rl.pictures.film import gif
+from rl.pictures.raster import image_size, png
 from rl.pictures.scene import Disc, Label, Point, Polygon, Scene, Stroke, below, beside, channels, mixed, titled
 from rl.pictures.svg import elements, svg
 from rl.protocols.played_game import PlayedGame
@@ -106,7 +108,7 @@ def test_game_without_a_look_is_drawn_as_its_text() -> None:
     scene = board.heat_map(state, {0: 1.0}, best=[1])
     letters = [shape.text for shape in scene.shapes if isinstance(shape, Label)]
     assert "".join(letters) == "".join(game.to_text(state).split())
-    assert png_size(png(scene, PIXELS)) == tuple(round(PIXELS * length) for length in board.size)
+    assert image_size(png(scene, PIXELS)) == tuple(round(PIXELS * length) for length in board.size)
 
 
 SCENE = Scene(
@@ -131,8 +133,28 @@ def test_svg_has_every_shape_and_escapes_text() -> None:
 
 def test_png_and_its_size() -> None:
     data = png(SCENE, 10)
-    assert png_size(data) == opened(data).size == (30, 20)
+    assert image_size(data) == opened(data).size == (30, 20)
     assert opened(data).getpixel((25, 3)) == (0, 255, 0)
+
+
+def test_gif_plays_its_frames_at_their_speed() -> None:
+    frames = [np.full((20, 30, 3), 255, np.uint8) for _ in range(4)]
+    for index, frame in enumerate(frames):
+        frame[5:15, 6 * index : 6 * index + 6] = (214, 92, 60)
+    data = gif(frames, 0.05, width=60)
+    assert img_mime_type_detector.from_bytes(data) == "image/gif", "TensorBoard takes it for a picture that moves"
+    with Image.open(io.BytesIO(data)) as picture:
+        assert image_size(data) == picture.size == (60, 40)
+        assert picture.n_frames == 4 and picture.info["loop"] == 0
+        durations = []
+        for index in range(4):
+            picture.seek(index)
+            durations.append(picture.info["duration"])
+            red, _, blue = picture.convert("RGB").getpixel((12 * index + 6, 20))
+            assert red > 180 and blue < 90
+        assert durations == [50, 50, 50, 1000]
+    with Image.open(io.BytesIO(gif(frames[:1], 0.05))) as picture:
+        assert picture.n_frames == 1
 
 
 def test_scenes_are_put_together_without_overlap() -> None:
@@ -176,12 +198,12 @@ def test_views_say_what_network_search_and_truth_do(name: str) -> None:
         assert {game.text_to_action(text) for text in record["search"]} == view.search.keys()
     pictures = position_pictures(game, views)
     assert list(pictures) == [f"positions/{number}" for number in range(1, len(views) + 1)]
-    assert all(png_size(data)[0] > 200 and len(data) < 20_000 for data in pictures.values())
+    assert all(image_size(data)[0] > 200 and len(data) < 20_000 for data in pictures.values())
 
 
 @pytest.mark.parametrize("name", SMALL_GAMES)
 def test_game_is_drawn(name: str) -> None:
     played = played_at_random(name, 40, seed=2)
     data = game_picture(SampleGame(played.game, 7, played.actions))
-    width, height = png_size(data)
+    width, height = image_size(data)
     assert 300 < width < 1400 and 100 < height < 900 and len(data) < 60_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import signal
@@ -14,6 +15,7 @@ from tmux_terminal import Tmux
 
 from scripts.cli import main
 from scripts.play import without_serve
+from scripts.ports import HOST, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -184,6 +186,50 @@ def test_serving_without_the_extra_says_what_to_install(
     monkeypatch.setitem(sys.modules, "textual_serve.server", None)
     assert main(["play", "tic_tac_toe", "--serve", "8000"]) == 2
     assert "keima[serve]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["0", "70000"])
+def test_serving_at_no_port_is_one_line(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("textual_serve", reason="no textual-serve here: pip install 'keima[serve]'")
+    assert main(["play", "tic_tac_toe", "--serve", port]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.compiled_only
+def test_a_browser_is_served_a_game(tmp_path: Path) -> None:
+    """What a browser's terminal would be sent, by the protocol of textual-serve: a move is played and answered."""
+    pytest.importorskip("textual_serve", reason="no textual-serve here: pip install 'keima[serve]'")
+    import aiohttp
+
+    async def seen(port: int) -> None:
+        async with aiohttp.ClientSession() as client:
+            connection = await connected(client, port)
+            await shown(connection, b"? helps.")
+            await connection.send_json(["stdin", "b2\r"])
+            await shown(connection, b"1.b2 2.")
+
+    async def connected(client: aiohttp.ClientSession, port: int) -> aiohttp.ClientWebSocketResponse:
+        while True:
+            try:
+                return await client.ws_connect(f"http://{HOST}:{port}/ws?width=80&height=24")
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.1)
+
+    async def shown(connection: aiohttp.ClientWebSocketResponse, text: bytes) -> None:
+        sent = b""
+        while text not in re.sub(rb"\x1b\[[0-9;]*m", b"", sent):
+            sent += await connection.receive_bytes()
+
+    port = free_port(8300, "--serve")
+    command = [sys.executable, "-m", "scripts.cli", "play", "tic_tac_toe", "--seed", "4", "--serve", str(port)]
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    try:
+        asyncio.run(asyncio.wait_for(seen(port), 90))
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
+    assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 def test_what_is_served_is_the_same_command_without_serve() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -25,10 +26,11 @@ from rl.errors import UserError
 from rl.files import naming_disk_errors
 from rl.replay.mixture import Mixture
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, TrainConfig
+from rl.train.examiner import Examiner
 from rl.train.ladder import Ladder
 from rl.train.processes import Child, Failed
 from rl.train.resources import Resources
-from rl.train.run_directory import RunDirectory
+from rl.train.run_directory import RunDirectory, film_path
 from rl.train.signals import Stopped, StopRequest
 from rl.train.watchdog import Watchdog
 
@@ -234,6 +236,24 @@ def test_two_runs_in_one_directory_are_refused_and_the_lock_goes_with_its_holder
         RunDirectory(tmp_path / "run", Mixture.of(games.make("tic_tac_toe")), TINY, lock_seconds=0.0)
     first.close()
     RunDirectory(tmp_path / "run", Mixture.of(games.make("tic_tac_toe")), TINY, lock_seconds=0.0).close()
+
+
+def test_films_go_with_the_networks_that_they_show(tmp_path: Path) -> None:
+    """When there are many, every other one goes, but neither the newest nor the best."""
+    steps = list(range(1, 14))
+    directory = RunDirectory(tmp_path / "run", Mixture.of(games.make("tic_tac_toe")), TINY)
+    run = SimpleNamespace(directory=directory, evaluated=steps, best_step=3)
+    for step in steps:
+        directory.network(step).touch()
+        directory.write_film(step, b"GIF89a")
+    examiner = Examiner.__new__(Examiner)
+    examiner._run = run  # type: ignore[assignment]
+    examiner._thin()
+    directory.close()
+    kept = [2, 3, 4, 6, 8, 10, 12, 13]
+    assert run.evaluated == kept
+    assert [step for step in steps if directory.network(step).exists()] == kept
+    assert [step for step in steps if film_path(tmp_path / "run", step).exists()] == kept
 
 
 def test_a_full_disk_is_one_line_with_the_file() -> None:

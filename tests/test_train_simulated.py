@@ -5,21 +5,28 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from PIL import Image
 from tiny_runs import TINY
 
 import games
 from games.base import SimulatedGame
+from games.robots.rendering import NoPictures
 from rl.network.agent_file import load_agent
+from rl.network.evaluator import NetworkEvaluator
 from rl.network.vector import VectorConfig
 from rl.replay.chunks import scan
 from rl.replay.episodes import EpisodeWindowConfig
 from rl.replay.mixture import Mixture
 from rl.selfplay.episodes import EpisodesConfig
 from rl.train.config import EvaluationConfig, LimitsConfig
+from rl.train.episodes import FILM_NAME, measure_episodes
 from rl.train.loop import train
 from rl.train.metrics import read_metrics
+from rl.train.run_directory import film_path
+from scripts.cli import main
 
 CONFIG = replace(
     TINY,
@@ -57,8 +64,22 @@ def test_a_run_of_episodes_trains_measures_and_goes_on(tmp_path: Path) -> None:
 
     accumulator = EventAccumulator(str(run_dir / "tensorboard"))
     accumulator.Reload()
-    assert "episodes/picture" in accumulator.Tags()["images"]
+    layout = accumulator.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
+    assert b"Successes" in layout and b"Elo" not in layout
+    shown = accumulator.Images(FILM_NAME)
+    measured = [line[FILM_NAME]["step"] for line in lines if FILM_NAME in line]
+    assert measured and [event.step for event in shown] == [line["steps"] for line in lines if FILM_NAME in line]
+    for event, step in zip(shown, measured, strict=True):
+        with Image.open(io.BytesIO(event.encoded_image_string)) as picture:
+            assert picture.format == "GIF" and picture.n_frames > 1
+            assert (event.width, event.height) == picture.size
+        assert film_path(run_dir, step).read_bytes() == event.encoded_image_string
+    assert main(["report", str(run_dir)]) == 0
+    page = (run_dir / "report.html").read_text("utf-8")
+    told = f"{read_metrics(run_dir / 'metrics.jsonl')[-1]['episodes/search_success']:.0%} successes"
+    assert page.count('src="data:image/gif;base64,') == min(4, len(measured)) and told in page
     agent = run_dir / "agents" / "planar_reach.safetensors"
+    assert_measured_without_pictures(game, NetworkEvaluator(game, load_agent(agent, game), 8))
     before = load_agent(agent, game).state_dict()
     assert train(mixture, replace(CONFIG, limits=LimitsConfig(games=24)), run_dir, output) == 0
     assert "resuming" in output.getvalue() and "success" in output.getvalue()
@@ -66,6 +87,14 @@ def test_a_run_of_episodes_trains_measures_and_goes_on(tmp_path: Path) -> None:
     assert len(numbers) == len(set(numbers)) >= 24
     assert read_metrics(run_dir / "metrics.jsonl")[-1]["steps"] > lines[-1]["steps"]
     assert any(bool((tensor != before[name]).any()) for name, tensor in load_agent(agent, game).state_dict().items())
+
+
+def assert_measured_without_pictures(game: SimulatedGame, evaluator: NetworkEvaluator) -> None:
+    """Where nothing can be drawn, episodes are measured all the same."""
+    with patch.object(game, "picture", side_effect=NoPictures("neither EGL nor OSMesa draws here")):
+        found = measure_episodes(game, evaluator, 3, 2, lambda: None)
+    assert found.film is None and "EGL" in found.remark
+    assert {"episodes/search_return", "episodes/search_success"} <= found.scalars.keys()
 
 
 @pytest.mark.long

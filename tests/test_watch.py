@@ -24,6 +24,7 @@ from rl.train.charts import CATEGORIES
 from scripts import watch
 from scripts.bench.made_up_run import make_run
 from scripts.cli import main
+from scripts.ports import HOST, free_port
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,12 @@ def test_page_says_what_curves_should_look_like_and_what_is_wrong(run_dir: Path)
     assert {f"charts/{category}" for category in CATEGORIES} | {"charts/sicknesses", "assessment/sick"} == texts.keys()
     assert "logits adrift" in texts["assessment/sick"] and "to now" in texts["assessment/sick"]
     assert "policy collapse" not in texts["assessment/sick"] and "policy collapse" in texts["charts/sicknesses"]
+
+
+def test_the_page_is_of_the_games_that_are_watched(run_dir: Path, tmp_path: Path) -> None:
+    assert "**Truth**" not in watch.page({"sick": run_dir})["charts/Strength"]
+    make_run(tmp_path / "fours", games.make("connect_four"), TINY, num_lines=2, num_games=0)
+    assert "**Truth**" in watch.page({"sick": run_dir, "fours": tmp_path / "fours"})["charts/Strength"]
 
 
 def test_well_run_is_called_well(tmp_path: Path) -> None:
@@ -60,10 +67,10 @@ def test_port_that_is_none_is_one_line(run_dir: Path, port: str, capsys: pytest.
 
 def test_next_port_is_taken_where_one_is_in_use() -> None:
     with socket.socket() as other:
-        other.bind((watch.HOST, 0))
+        other.bind((HOST, 0))
         other.listen()
         port = other.getsockname()[1]
-        assert watch._free_port(port) > port
+        assert free_port(port, "--port") > port
 
 
 def test_runs_are_named_after_their_folders(tmp_path: Path, run_dir: Path) -> None:
@@ -94,7 +101,7 @@ def test_tensorboard_is_started_and_ended(run_dir: Path, tmp_path: Path, number:
     """From its first line to Ctrl-C: layout, texts, pictures are there, no other machine is let in, nothing stays."""
     before = sorted(path.relative_to(run_dir) for path in run_dir.rglob("*"))
     with socket.socket() as other:
-        other.bind((watch.HOST, 0))
+        other.bind((HOST, 0))
         port = other.getsockname()[1]
     command = [sys.executable, "-m", "scripts.cli", "watch", str(run_dir), "--port", str(port)]
     environment = os.environ | {"TMPDIR": str(tmp_path)}

@@ -29,8 +29,10 @@ def png(scene: Scene, cell_pixels: int = 28, paper: Colour = PAPER) -> bytes:
     return file.getvalue()
 
 
-def png_size(data: bytes) -> tuple[int, int]:
-    """(width, height) of a PNG file in pixels, by its header (ISO/IEC 15948, 11.2.2)."""
+def image_size(data: bytes) -> tuple[int, int]:
+    """(width, height) in pixels of a PNG file (ISO/IEC 15948, 11.2.2) or a GIF file (version 89a, 18)."""
+    if data.startswith(b"GIF8"):
+        return int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
     return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
 
 

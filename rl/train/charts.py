@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from games.base import Game, SimulatedGame
 
 CATEGORIES = ("Learning", "Strength", "Search", "Throughput", "Data", "Health")
 
@@ -29,6 +31,8 @@ class Chart(NamedTuple):
     spread: bool = False
     """The curves are summaries of histograms, which custom scalars cannot show: TensorBoard has them on a page of their
     own."""
+    only: Literal["", "boards", "solved", "robots"] = ""
+    """What has these curves: games with boards, those of them with solved positions, or simulated games; empty: all."""
 
 
 CHARTS = (
@@ -67,6 +71,7 @@ CHARTS = (
         ("policy/accuracy", "holdout/policy/accuracy", "value/accuracy", "holdout/value/accuracy"),
         "rises and flattens; held out, a little lower",
         "flat from the beginning: check that games end and are won (selfplay/draws, selfplay/game_length)",
+        only="boards",
     ),
     Chart(
         "Learning",
@@ -74,6 +79,7 @@ CHARTS = (
         ("calibration/score_at_*",),
         "ten level curves, evenly spread: where 0.85 was expected, 0.85 was scored",
         "all near the middle: values say too much; the lowest and highest beyond 0.05 and 0.95: too little",
+        only="boards",
     ),
     Chart(
         "Learning",
@@ -83,6 +89,7 @@ CHARTS = (
         "histograms, few winners' values are near 0 and few losers' near 1",
         "stay together at 1/2: nothing is learnt of who wins; few in between: games are decided by their openings",
         spread=True,
+        only="boards",
     ),
     Chart(
         "Strength",
@@ -91,6 +98,7 @@ CHARTS = (
         "rises steeply, then slower; the newest network is the best or within its interval. Random play is 0",
         "falling for several evaluations: see Health; flat: the run is done, or its searches are too short to teach",
         band=("elo/low", "elo/high"),
+        only="boards",
     ),
     Chart(
         "Strength",
@@ -98,13 +106,15 @@ CHARTS = (
         ("score/*",),
         "against random play 1 within minutes, against rollouts later; against earlier networks above 1/2",
         "below 1/2 against earlier networks, again and again: see Health",
+        only="boards",
     ),
     Chart(
         "Strength",
         "Truth",
         ("truth/policy_accuracy", "truth/search_accuracy"),
-        "rises towards 1; the search is above the bare policy. Only games with solved positions have it",
+        "rises towards 1; the search is above the bare policy",
         "the search no better than the policy: values are bad, see Value loss",
+        only="solved",
     ),
     Chart(
         "Strength",
@@ -112,6 +122,7 @@ CHARTS = (
         ("truth/value_error",),
         "falls; mean distance from perfect play's outcome, which is -1, 0 or 1",
         "rising while the value loss falls: the network learns how its own games end, not how they should",
+        only="solved",
     ),
     Chart(
         "Strength",
@@ -119,6 +130,7 @@ CHARTS = (
         ("episodes/policy_return", "episodes/search_return", "selfplay/return"),
         "rises, the search above the policy alone, which comes nearer; self-play, which explores, a little below",
         "flat: rewards are too rare, or see Value loss; falling for long: a lower --learner.learning-rate",
+        only="robots",
     ),
     Chart(
         "Strength",
@@ -126,6 +138,7 @@ CHARTS = (
         ("episodes/policy_success", "episodes/search_success", "selfplay/success"),
         "rises towards 1. Only tasks that can be achieved have it",
         "0 to the end: rewards are too rare; where there are goals, hindsight (--window.hindsight-share) is off",
+        only="robots",
     ),
     Chart(
         "Search",
@@ -156,6 +169,7 @@ CHARTS = (
         ("search/cache_hits",),
         "the share of leaves that were seen before: high in small games, and it rises as play narrows",
         "near 1: games are all alike; play longer or wilder openings",
+        only="boards",
     ),
     Chart(
         "Throughput",
@@ -226,6 +240,7 @@ CHARTS = (
         ("selfplay/first_player_score", "selfplay/draws"),
         "near the worth of the first move: 1/2 in a fair game, more where moving first helps",
         "near 0 or 1: all games teach the same; change the komi, or play longer openings",
+        only="boards",
     ),
     Chart(
         "Health",
@@ -240,6 +255,7 @@ CHARTS = (
         ("policy/log_partition", "holdout/policy/log_partition"),
         "below 1",
         "above 10: raise --learner.partition-loss-weight, for the policy is about to collapse",
+        only="boards",
     ),
     Chart(
         "Health",
@@ -268,8 +284,17 @@ CHARTS = (
         ("value/calibration_error", "holdout/value/calibration_error"),
         "below 0.1; the noise of one batch is 0.05",
         "above 0.2: values and results disagree; look at Value calibration",
+        only="boards",
     ),
 )
+
+
+def charts_of(game: Game) -> tuple[Chart, ...]:
+    """Those of `CHARTS` that a run of this game has curves for."""
+    kinds = {"", "robots"} if isinstance(game, SimulatedGame) else {"", "boards"}
+    if "boards" in kinds and len(game.truth_positions()) > 0:
+        kinds.add("solved")
+    return tuple(chart for chart in CHARTS if chart.only in kinds)
 
 
 def layout(charts: Iterable[Chart] = CHARTS) -> dict[str, dict[str, list[Any]]]:
@@ -287,11 +312,11 @@ def layout(charts: Iterable[Chart] = CHARTS) -> dict[str, dict[str, list[Any]]]:
     return pages
 
 
-def guide(category: str) -> str:
+def guide(category: str, charts: Iterable[Chart] = CHARTS) -> str:
     """What the charts of a category should look like, in Markdown."""
     rows = [
         f"| **{chart.title}** | {_code(chart)} | {chart.healthy} | {chart.otherwise} |"
-        for chart in CHARTS
+        for chart in charts
         if chart.category == category
     ]
     return "\n".join(["| chart | curves | healthy | otherwise |", "|---|---|---|---|", *rows])
@@ -304,9 +329,10 @@ def found(chart: Chart, names: Iterable[str]) -> list[str]:
     return [name for pattern in patterns for name in sorted(names) if pattern.match(name)]
 
 
-def guides() -> Mapping[str, str]:
+def guides(charts: Iterable[Chart] = CHARTS) -> Mapping[str, str]:
     """The text page: a tag for each category."""
-    return {f"charts/{category}": guide(category) for category in CATEGORIES}
+    charts = tuple(charts)
+    return {f"charts/{category}": guide(category, charts) for category in CATEGORIES}
 
 
 def _pattern(curve: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, HashArray, SimulatedGame, State, StateArray
 from rl.arena.elo import Pairing
-from rl.pictures.film import film_strip
+from rl.pictures.film import gif
 from rl.search.driver import SearchConfig
 from rl.search.evaluation import Evaluator
 from rl.search.proposals import GaussianProposer, mode_of
@@ -18,7 +18,9 @@ from rl.search.random import random_bits
 from rl.search.simulator import SimulatorSearch, ask
 
 _KEY = np.uint64(0x6A756467)  # "judg"
-_FRAMES = 12
+_MOST_FRAMES = 60
+FILM_NAME = "episodes/film"
+"""An episode as a GIF in TensorBoard; in the record of the run, of which step's network a film is kept."""
 
 Actor = Callable[[StateArray], FloatArray]
 """Actions [n, D] for states [n]."""
@@ -39,6 +41,17 @@ class Played(NamedTuple):
     """[n] whether the last step of each was a success."""
     film: list[State]
     """All states of the first one, its start included."""
+
+
+class Measured(NamedTuple):
+    """What was found of a network."""
+
+    scalars: dict[str, float]
+    """By metric name."""
+    film: bytes | None
+    """A GIF file of the first episode with a search; None where nothing can be drawn."""
+    remark: str
+    """Why there is no film; empty where there is one."""
 
 
 def episode_keys(count: int, seed: int = 0) -> HashArray:
@@ -130,8 +143,8 @@ def measure_episodes(
     simulations: int,
     count: int,
     beat: Callable[[], object],
-) -> tuple[dict[str, float], dict[str, bytes]]:
-    """(numbers, PNG files) by metric name of the same `count` episodes each time. `beat` is called at every step."""
+) -> Measured:
+    """The same `count` episodes each time. `beat` is called at every step."""
 
     def beating(actor: Actor) -> Actor:
         def act(states: StateArray) -> FloatArray:
@@ -150,5 +163,15 @@ def measure_episodes(
         scalars[f"episodes/{name}_return"] = float(played.returns.mean())
         if game.tells_success:
             scalars[f"episodes/{name}_success"] = float(played.successes.mean())
-    shown = np.linspace(0, len(played.film) - 1, min(_FRAMES, len(played.film))).round().astype(int)
-    return scalars, {"episodes/picture": film_strip([game.picture(played.film[index]) for index in shown])}
+    try:
+        return Measured(scalars, film(game, played.film), "")
+    except RuntimeError as error:  # nothing can be drawn on this machine, which is no reason to measure nothing
+        return Measured(scalars, None, str(error))
+
+
+def film(game: SimulatedGame, states: Sequence[State]) -> bytes:
+    """An episode as a GIF file, at the speed at which it goes in the world; of long ones, some of the frames. Raises
+    RuntimeError where the game's pictures cannot be drawn."""
+    shown = np.linspace(0, len(states) - 1, min(_MOST_FRAMES, len(states))).round().astype(int)
+    seconds = (len(states) - 1) / game.steps_per_second
+    return gif([game.picture(states[index]) for index in shown], seconds / max(1, len(shown) - 1))

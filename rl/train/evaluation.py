@@ -24,6 +24,7 @@ from rl.network.agent_file import load_agent
 from rl.network.evaluator import NetworkEvaluator
 from rl.search.driver import SearchConfig
 from rl.train.episodes import (
+    FILM_NAME,
     Others,
     episode_keys,
     measure_episodes,
@@ -92,7 +93,9 @@ class EvaluationResult(NamedTuple):
     views: tuple[PositionView, ...]
     """What is thought of the positions that the run is shown by."""
     images: dict[str, bytes]
-    """PNG files of these and of the sample game, by metric name."""
+    """PNG files of these and of the sample game, by metric name; a GIF file of an episode."""
+    remark: str = ""
+    """What a person should know of it."""
 
 
 class Beat(NamedTuple):
@@ -139,7 +142,8 @@ def _evaluate_episodes(
     # One thread: so small a network is evaluated no sooner by two, which wait for each other.
     evaluator = _evaluator(game, request.network, request.step, device, 1)
     count = request.opponents[0].games
-    scalars, images = measure_episodes(game, evaluator, request.search, request.simulations, count, poll)
+    found = measure_episodes(game, evaluator, request.search, request.simulations, count, poll)
+    images = {} if found.film is None else {FILM_NAME: found.film}
     agent, pairings = policy_actor(game, evaluator), []
     playing = [opponent for opponent in request.opponents if not opponent.spec.startswith("rollouts")]
     for opponent in playing if game.rows_per_state > 1 else ():
@@ -147,7 +151,9 @@ def _evaluate_episodes(
         keys = episode_keys(opponent.games, request.seed)
         pairings.append(play_pairing(game, (request.name, agent), (opponent.name, others), keys))
         poll()
-    return EvaluationResult(request, scalars, tuple(pairings), time.process_time() - begun, (), images)
+    return EvaluationResult(
+        request, found.scalars, tuple(pairings), time.process_time() - begun, (), images, found.remark
+    )
 
 
 def _others(game: SimulatedGame, opponent: Opponent, request: EvaluationRequest, device: str) -> Others:

@@ -20,7 +20,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-
 from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
 from torch.utils.tensorboard import summary
 
-from rl.pictures.raster import png_size
+from rl.pictures.raster import image_size
 
 _FORMAT = "brain.Event:2"
 _BINS = 30  # of a histogram; TensorBoard draws at most as many
@@ -48,7 +48,7 @@ class EventFile:
         images: Mapping[str, bytes],
     ) -> None:
         """Write everything of one step by tag. Texts keep their line breaks and are drawn with a fixed width; images
-        are PNG files."""
+        are PNG files, or GIF files, which TensorBoard plays."""
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         for tag, sample in histograms.items():
             finite = np.asarray(sample, np.float64)[np.isfinite(sample)]
@@ -58,7 +58,7 @@ class EventFile:
             indented = "".join(f"    {row}\n" for row in text.splitlines())  # a code block in Markdown
             values += summary.text(tag, indented).value  # type: ignore[no-untyped-call]
         for tag, data in images.items():
-            width, height = png_size(data)
+            width, height = image_size(data)
             image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=data)
             values.append(Summary.Value(tag=tag, image=image))
         self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))

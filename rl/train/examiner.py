@@ -8,6 +8,7 @@ from collections.abc import Callable
 from rl.train.evaluation import EvaluationRequest, EvaluationResult, Evaluations, Opponent
 from rl.train.ladder import ANCHOR
 from rl.train.run import Run
+from rl.train.run_directory import film_path
 
 _MOST_EVALUATED = 12
 """Files of networks kept as opponents; beyond that every other one goes."""
@@ -120,6 +121,7 @@ class Examiner:
         run.evaluated = [step for step in run.evaluated if step not in doomed]
         for step in set(doomed) - run.kept:
             run.directory.network(step).unlink(missing_ok=True)
+            film_path(run.directory.root, step).unlink(missing_ok=True)
 
 
 def _rollouts(budget: int, games: int) -> Opponent:

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rl.errors import UserError
-from rl.train.charts import layout
+from rl.train.charts import CHARTS, Chart, layout
 
 if TYPE_CHECKING:
     from rl.train.events import EventFile
@@ -81,7 +81,7 @@ NAMES = {
     "elo/*": "Elo of a player on the run's ladder",
     "score/*": "score against a reference player: win 1, draw 1/2",
     "truth/*": "share of solved positions where the result is kept",
-    "episodes/*": "mean return and share of successes, by the policy alone and with a search; an episode as a picture",
+    "episodes/*": "mean return and share of successes, by the policy alone and with a search; an episode as a film",
     # Where the time goes, and the machine.
     "time/network": "share of the time",
     "time/search": "share of the time",
@@ -121,15 +121,21 @@ class Metrics:
     """Writes the numbers of a run. One thread."""
 
     def __init__(
-        self, run_dir: Path, *, resume_mark: int = 0, resume_steps: int = 0, report: Callable[[str], None] = print
+        self,
+        run_dir: Path,
+        *,
+        resume_mark: int = 0,
+        resume_steps: int = 0,
+        charts: Sequence[Chart] = CHARTS,
+        report: Callable[[str], None] = print,
     ) -> None:
         """Start, or go on from the checkpoint that holds `resume_mark` (see `mark`) and `resume_steps`.
 
         What was written after that checkpoint is cut off, since the run will go there again: the file at the mark,
-        TensorBoard by step. `report` gets one line if TensorBoard has to be given up. Raises UserError naming
-        a file that cannot be written.
+        TensorBoard by step. `charts` are laid out there. `report` gets one line if TensorBoard has to be given up.
+        Raises UserError naming a file that cannot be written.
         """
-        self._report = report
+        self._report, self._charts = report, charts
         self._path = run_dir / FILE_NAME
         self._events: EventFile | None = None
         try:
@@ -153,8 +159,8 @@ class Metrics:
         """Append one line, and the same to TensorBoard. Raises KeyError for a name that is not in `NAMES`.
 
         A number that is not finite is null in the file; of a histogram, the file has a summary. `records` are for the
-        file alone and may be anything that JSON holds; `images`, PNG files, are for TensorBoard alone. On disk when
-        this returns, as far as a killed process is concerned. Raises UserError when the file cannot be written.
+        file alone and may be anything that JSON holds; `images`, PNG and GIF files, are for TensorBoard alone. On disk
+        when this returns, as far as a killed process is concerned. Raises UserError when the file cannot be written.
         """
         scalars, histograms, texts, images = scalars or {}, histograms or {}, texts or {}, images or {}
         records = records or {}
@@ -204,7 +210,7 @@ class Metrics:
 
         try:
             self._events = EventFile(directory, purge_step=resume_steps + 1 if directory.exists() else None)
-            self._events.add_layout(layout())
+            self._events.add_layout(layout(self._charts))
         except OSError as error:
             self._give_up_events(error)
 

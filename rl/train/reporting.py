@@ -13,8 +13,10 @@ from games.base import FloatArray
 from rl.arena.elo import Rating
 from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord
+from rl.train.charts import charts_of
 from rl.train.display import Display, Snapshot
 from rl.train.distributions import Distributions
+from rl.train.episodes import FILM_NAME
 from rl.train.health import Finding, HealthWatch, health_text
 from rl.train.metrics import Averages, Counters, Metrics
 from rl.train.outcomes import game_text, outcome_scalars, sample_game
@@ -77,7 +79,13 @@ class Reporter:
         """Begin to write metrics, behind those that the checkpoint knows of; rates count from what `run` has now."""
         self._last_counts = (run.games, run.positions)
         self._last_samples = run.samples
-        self._metrics = Metrics(self._directory.root, resume_mark=mark, resume_steps=run.learner.steps, report=self.say)
+        self._metrics = Metrics(
+            self._directory.root,
+            resume_mark=mark,
+            resume_steps=run.learner.steps,
+            charts=charts_of(run.game),
+            report=self.say,
+        )
 
     def mark(self) -> int:
         """How far the metrics go, for the checkpoint."""
@@ -137,6 +145,9 @@ class Reporter:
             scalars["elo/best"] = best.elo
         self._scalars |= scalars
         self._images |= result.images
+        if (film := result.images.get(FILM_NAME)) is not None:
+            self._directory.write_film(request.step, film)
+            self._records[FILM_NAME] = {"step": request.step}
         if result.views:
             game = self._mixture.canvas
             self._records[RECORD_NAME] = {"step": request.step, "views": [view.to_json(game) for view in result.views]}
@@ -144,7 +155,8 @@ class Reporter:
             f"{name:<16}{rating.elo:7.0f}  ({rating.low:.0f} to {rating.high:.0f}), {rating.num_games:.0f} games"
             for name, rating in ratings.items()
         )
-        self.say(f"step {request.step}: {', '.join(f'{name} {value:.3g}' for name, value in scalars.items())}")
+        said = [*(f"{name} {value:.3g}" for name, value in scalars.items()), *filter(None, [result.remark])]
+        self.say(f"step {request.step}: {', '.join(said)}")
 
     # --- telling it -------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ config.json         the game and the configuration, written once; a run of anoth
 replay/             the games, in chunks (`rl.replay`)
 checkpoints/        (`rl.learning.checkpoint`)
 networks/           the newest networks, as the self-play workers read them, and older ones for the ladder
+films/              an episode of each network that was measured, as a GIF, where the run moves robots
 agents/             the exported agent: the best by the ladder so far
 metrics.jsonl       the record of the run; TensorBoard's event files lie beside it
 stacks.txt          stack dumps, where something stalled
@@ -29,6 +30,11 @@ from rl.train.config import TrainConfig
 _FORMAT = 1
 _MAY_CHANGE = ("limits", "resources", "evaluation", "schedule")
 """Sections of the configuration that a resumed run may be given anew: they change how long and how fast, not what."""
+
+
+def film_path(root: Path, step: int) -> Path:
+    """Where the film of the network after `step` learner steps lies in the run directory `root`."""
+    return root / "films" / f"step-{step:08d}.gif"
 
 
 class RunDirectory:
@@ -66,6 +72,13 @@ class RunDirectory:
     def network(self, step: int) -> Path:
         """Where the network after `step` learner steps is written."""
         return self.networks / f"step-{step:08d}.safetensors"
+
+    def write_film(self, step: int, data: bytes) -> None:
+        """Keep a GIF file of an episode of the network after `step` learner steps. Raises UserError where it cannot."""
+        path = film_path(self.root, step)
+        with naming_disk_errors(path):
+            path.parent.mkdir(exist_ok=True)
+            replace_file(path, data)
 
     def _described(self, config: TrainConfig) -> dict[str, Any]:
         others = dict(zip((game.name for game in self._mixture.games[1:]), self._mixture.shares[1:], strict=True))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,12 @@ import numpy as np
 
 import games
 from games.base import Game, HashArray, IndexArray, StateArray
-from rl.arena.elo import Rating, ladder
-from rl.arena.match import MatchResult, play_match
-from rl.arena.players import Player, Stop
+from rl.arena.elo import Pairing, Rating, ladder, wilson_interval
+from rl.arena.match import play_match
+from rl.arena.players import AgentPlayer, Player, RolloutPlayer, Stop
 from rl.arena.tactical import TacticalPlayer
 from rl.errors import UserError
+from rl.files import replace_file
 from rl.search.driver import Search, SearchConfig
 from rl.search.evaluation import Evaluator
 from scripts.agents import find_agent, load_evaluator
@@ -27,6 +30,7 @@ from scripts.terminal.app.levels import TABLE
 from scripts.terminal.thinking import (
     LEAVES_PER_TREE,
     LEVELS,
+    ROLLOUTS_PER_SIMULATION,
     Level,
     RolloutThinker,
     Situation,
@@ -38,13 +42,14 @@ from scripts.terminal.thinking import (
 _TREES = 32
 """Positions searched together."""
 _CACHE_ENTRIES = 1 << 16
+_BARE = "bare search"
 _BEGINNERS_GOAL = 2 / 3
 """The first level is to lose at least a third of its games to a player of one-ply tactics."""
 
 
 @dataclass(frozen=True)
 class LevelsBench(Options):
-    """The levels of `keima play`: each against the next, and the first against a player of one-ply tactics, as Elo."""
+    """The levels of `keima play`: each against the next, the lower ones against a player of one-ply tactics, as Elo."""
 
     game: GameName = "connect_four"
     agent: Path | None = None
@@ -53,10 +58,14 @@ class LevelsBench(Options):
     """Games of each match: random openings, each played from both sides."""
     levels: tuple[int, ...] = tuple(range(1, len(LEVELS) + 1))
     """Which levels, rising."""
+    bare: int = 50
+    """As many games of full strength against the level below it are played again, by the search alone in its place."""
     threads: int = 1
     """Threads of the network."""
     save: bool = False
-    """Write the Elo where `keima play` shows it, into scripts/terminal/app/level_elos.json."""
+    """Write the Elo where `keima play` shows it, into scripts/terminal/app/level_elos.json, after each match. Matches
+    that are there already, of the same agent and settings, are not played again: a long measurement goes on where it
+    was interrupted."""
 
 
 class LevelPlayer:
@@ -101,26 +110,25 @@ class LevelPlayer:
 
 def measure(command: LevelsBench) -> Report:
     """Ratings above the tactical player with their 95 % intervals."""
-    require_positive({"matches": command.matches, "threads": command.threads})
+    require_positive({"matches": command.matches, "threads": command.threads, "bare": command.bare})
     _check_levels(command.levels)
     game = games.make_board(command.game)
     path = find_agent(game, command.agent)
-    evaluator = None
-    if path is not None:
-        evaluator = load_evaluator(game, path, _TREES * LEAVES_PER_TREE, num_threads=command.threads)
-    results = _matches(game, command, evaluator)
-    table = ladder([result.pairing for result in results], anchor=TacticalPlayer.name)
-    ratings = {level: table[_name(level)] for level in command.levels}
-    first = results[0]
-    what = f"score of level {command.levels[0]} against {TacticalPlayer.name} play"
+    matches = _Matches(game, command, path)
+    pairings = _level_pairings(matches, command)
+    if command.levels[-1] == len(LEVELS):
+        pairings.append(matches.result(_BARE, pairings[-1].second, min(command.bare, command.matches), len(LEVELS)))
+    ratings = _ratings(pairings, command.levels)
+    first = pairings[0]
     goal = _BEGINNERS_GOAL if command.levels[0] == 1 else None
-    figures = [Figure(what, "points a game", (first.score,), goal=goal, at_most=True)]
-    figures += [Figure(f"level {level}", "Elo", (rating.elo,)) for level, rating in ratings.items()]
-    notes = [f"level {level}: 95 % from {rating.low:.0f} to {rating.high:.0f}" for level, rating in ratings.items()]
-    notes += [f"{result.first} against {result.second}: {result.score:.3f}" for result in results]
+    what = f"score of {first.first} against {first.second} play"
+    figures = [Figure(what, "points a game", (_score(first),), goal=goal, at_most=True)]
+    figures += [_lost(pairing) for pairing in pairings[-2:] if pairings[-1].first == _BARE]
+    figures += [Figure(_name(level), "Elo", (rating.elo,)) for level, rating in ratings.items()]
+    notes = [f"{_name(level)}: 95 % from {rating.low:.0f} to {rating.high:.0f}" for level, rating in ratings.items()]
+    notes += [_text(pairing) for pairing in pairings]
     notes.append(f"Elo above {TacticalPlayer.name} play; a draw counts half; nothing is kept from move to move")
-    if command.save:
-        _save(game, command, ratings)
+    notes.append(f"the {_BARE} has as many simulations as {_name(len(LEVELS))}, and its first openings")
     thinks = path.name if path is not None else "random rollouts"
     settings = {"game": game.name, "agent": thinks, "matches": command.matches}
     return Report("levels", command.seed, settings, tuple(figures), tuple(notes))
@@ -136,24 +144,59 @@ def _name(level: int) -> str:
     return f"level {level}"
 
 
-def _matches(game: Game, command: LevelsBench, evaluator: Evaluator | None) -> list[MatchResult]:
-    """The first level against tactics, then each level against the one below it; one search in memory at a time."""
-    found: list[MatchResult] = []
-    below: Player = TacticalPlayer(game)
-    for level in command.levels:
-        player = LevelPlayer(game, LEVELS[level - 1], _name(level), evaluator, command.seed)
-        found.append(play_match(game, player, below, command.matches, command.seed + level))
-        below = player
-    return found
+class _Matches:
+    """Matches of players by their names, and the table that `keima play` shows."""
 
+    def __init__(self, game: Game, command: LevelsBench, agent: Path | None) -> None:
+        """Raises UserError as `load_evaluator` does."""
+        self._game, self._command = game, command
+        self._evaluator: Evaluator | None = None
+        if agent is not None:
+            self._evaluator = load_evaluator(game, agent, _TREES * LEAVES_PER_TREE, num_threads=command.threads)
+        self._settings = {
+            "command": f"keima bench levels {game.name} --matches {command.matches} --seed {command.seed}",
+            "anchor": TacticalPlayer.name,
+            "agent": None if agent is None else hashlib.sha256(agent.read_bytes()).hexdigest(),
+            "settings": [list(astuple(level)) for level in LEVELS],
+        }
+        self._pairings: list[Pairing] = []
+        entry = _read_table().get(game.name, {}) if command.save else {}
+        if all(entry.get(name, 0) == value for name, value in self._settings.items()):
+            self._pairings = [Pairing(*match) for match in entry["matches"]]
 
-def _save(game: Game, command: LevelsBench, ratings: dict[int, Rating]) -> None:
-    table: dict[str, Any] = json.loads(TABLE.read_text("utf-8")) if TABLE.is_file() else {}
-    table[game.name] = {
-        "command": f"keima bench levels {game.name} --matches {command.matches} --seed {command.seed}",
-        "anchor": TacticalPlayer.name,
-        "machine": machine_text(),
-        "levels": {
+    def result(self, first: str, second: str, num_games: int, number: int) -> Pairing:
+        """Of a match, which is played unless the table has it; matches of other numbers have other openings."""
+        known = [pairing for pairing in self._pairings if (pairing.first, pairing.second) == (first, second)]
+        if known:
+            return known[0]
+        players = self._player(first), self._player(second)
+        tally = play_match(self._game, *players, num_games, self._command.seed + number).tally
+        pairing = Pairing(first, second, *tally)
+        print(f"bench levels: {_text(pairing)}", file=sys.stderr, flush=True)
+        self._pairings.append(pairing)
+        if self._command.save:
+            self._save()
+        return pairing
+
+    def _player(self, name: str) -> Player:
+        if name == TacticalPlayer.name:
+            return TacticalPlayer(self._game)
+        if name == _BARE:
+            return self._bare_search(LEVELS[-1].simulations)
+        level = int(name.split()[1])
+        return LevelPlayer(self._game, LEVELS[level - 1], name, self._evaluator, self._command.seed)
+
+    def _bare_search(self, simulations: int) -> Player:
+        if self._evaluator is None:
+            return RolloutPlayer(self._game, ROLLOUTS_PER_SIMULATION * simulations)
+        return AgentPlayer(self._game, self._evaluator, simulations, SearchConfig(root="puct"), name=_BARE)
+
+    def _save(self) -> None:
+        """The levels whose matches have all been played. The table is read again: other games may be measured too."""
+        played = {pairing.first for pairing in self._pairings}
+        levels = [level for level in self._command.levels if _name(level) in played]
+        ratings = _ratings(self._pairings, levels)
+        rows = {
             str(level): {
                 "elo": round(rating.elo, 1),
                 "low": round(rating.low, 1),
@@ -161,6 +204,52 @@ def _save(game: Game, command: LevelsBench, ratings: dict[int, Rating]) -> None:
                 "games": int(rating.num_games),
             }
             for level, rating in ratings.items()
-        },
-    }
-    TABLE.write_text(json.dumps(table, indent=1) + "\n", "utf-8")
+        }
+        entry = {**self._settings, "machine": machine_text(), "matches": self._pairings, "levels": rows}
+        table = _read_table() | {self._game.name: entry}
+        replace_file(TABLE, (json.dumps(table, indent=1) + "\n").encode())
+
+
+def _read_table() -> dict[str, Any]:
+    return dict(json.loads(TABLE.read_text("utf-8"))) if TABLE.is_file() else {}
+
+
+def _level_pairings(matches: _Matches, command: LevelsBench) -> list[Pairing]:
+    """Each level against the one below it, the first against tactics; so are all others that draw their moves, for a
+    chain of neighbours alone would say little of how far its ends are apart."""
+    found: list[Pairing] = []
+    below = TacticalPlayer.name
+    for level in command.levels:
+        opponents = [below]
+        if below != TacticalPlayer.name and LEVELS[level - 1].temperature > 0.0:
+            opponents.insert(0, TacticalPlayer.name)
+        found += [matches.result(_name(level), opponent, command.matches, level) for opponent in opponents]
+        below = _name(level)
+    return found
+
+
+def _ratings(pairings: Sequence[Pairing], levels: Sequence[int]) -> dict[int, Rating]:
+    table = ladder([pairing for pairing in pairings if pairing.first != _BARE], anchor=TacticalPlayer.name)
+    return {level: table[_name(level)] for level in levels}
+
+
+def _score(pairing: Pairing) -> float:
+    return (pairing.wins + pairing.draws / 2.0) / _num_games(pairing)
+
+
+def _num_games(pairing: Pairing) -> float:
+    return pairing.wins + pairing.draws + pairing.losses
+
+
+def _lost(pairing: Pairing) -> Figure:
+    return Figure(
+        f"{pairing.first} against {pairing.second}: lost", "of its games", (pairing.losses / _num_games(pairing),)
+    )
+
+
+def _text(pairing: Pairing) -> str:
+    low, high = wilson_interval(_score(pairing), int(_num_games(pairing)))
+    return (
+        f"{pairing.first} against {pairing.second}: {_score(pairing):.3f} ({low:.3f} to {high:.3f}), "
+        f"won {pairing.wins:.0f}, drawn {pairing.draws:.0f}, lost {pairing.losses:.0f}"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import tempfile
@@ -33,22 +34,31 @@ class PageBench(TimedOptions):
 def measure(command: PageBench) -> Report:
     """The run has every curve, the positions of every evaluation, and games of random moves."""
     require_positive({"repeats": command.repeats, "iterations": command.iterations})
-    game, seconds = games.make_board(command.game), []
+    game = games.make_board(command.game)
+    seconds, cpu_seconds = [], []
     with tempfile.TemporaryDirectory(prefix="keima-page-") as folder:
         run_dir = Path(folder) / "run"
         num_lines, num_games = _LINES * command.iterations, _GAMES * command.iterations
         make_run(run_dir, game, TrainConfig(seed=command.seed), num_lines=num_lines, num_games=num_games)
         for _ in range(command.repeats):
-            begun = time.perf_counter()
+            begun, cpu_begun = time.perf_counter(), _children_seconds()
             done = subprocess.run(
                 [sys.executable, "-m", "scripts.cli", "report", str(run_dir)], capture_output=True, text=True
             )
             seconds.append(time.perf_counter() - begun)
+            cpu_seconds.append(_children_seconds() - cpu_begun)
             if done.returncode:
                 raise UserError(f"bench page: keima report failed: {done.stderr.strip()}")
         size = (run_dir / "report.html").stat().st_size / 1e6
     figures = (
         Figure("keima report", "s", tuple(seconds), "wall", 10.0, at_most=True),
+        Figure("keima report", "s", tuple(cpu_seconds), "cpu"),
         Figure("its page", "MB", (size,), goal=5.0, at_most=True),
     )
     return Report("page", command.seed, {"game": game.name, "iterations": command.iterations}, figures)
+
+
+def _children_seconds() -> float:
+    """On cores, of all processes that have been started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

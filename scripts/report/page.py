@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from rl.train.charts import CATEGORIES
 from rl.train.display import duration
-from scripts.report import calibration, curves, health, ladder, positions, sample_games, settings
+from scripts.report import calibration, curves, films, health, ladder, positions, sample_games, settings
 from scripts.report.run_record import RunRecord
 
 
@@ -36,6 +36,7 @@ def build(record: RunRecord) -> str:
         Section("learning", "Learning", curves.html(record, "Learning", calibration.html(record))),
         *(Section(name.lower(), name, curves.html(record, name)) for name in CATEGORIES[1:-1]),
         Section("ladder", "Ladder", ladder.html(record)),
+        Section("films", "Episodes", films.html(record)),
         Section("positions", "Positions", positions.html(record)),
         Section("games", "Sample games", sample_games.html(record)),
         Section("settings", "Settings", settings.html(record)),
@@ -65,6 +66,7 @@ def _head(record: RunRecord, sections: Sequence[Section]) -> str:
     elo = record.latest("elo/agent")
     margin = f" ± {(high - low) / 2:.0f}" if low is not None and high is not None else ""
     truth, score = record.latest("truth/search_accuracy"), record.latest("score/random")
+    success, earned = record.latest("episodes/search_success"), record.latest("episodes/search_return")
     ill = record.health.current
     facts = [
         ("trained for", duration(float(last["seconds"]))),
@@ -74,6 +76,8 @@ def _head(record: RunRecord, sections: Sequence[Section]) -> str:
         ("Elo over random play", None if elo is None else f"{elo:.0f}{margin}"),
         ("solved positions kept, with search", None if truth is None else f"{truth:.1%}"),
         ("score against random play", None if score is None else f"{score:.2f}"),
+        ("successes, with search", None if success is None else f"{success:.0%}"),
+        ("mean return, with search", None if earned is None else f"{earned:.3g}"),
         ("health", "well" if not ill else ", ".join(finding.rule.name for finding in ill)),
     ]
     tiles = "".join(

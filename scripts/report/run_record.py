@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,16 +16,32 @@ from rl.learning import checkpoint
 from rl.replay.chunk_format import Chunk, Frame, chunk_paths, read_chunk
 from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord
+from rl.train.episodes import FILM_NAME
 from rl.train.health import HealthWatch, examined
 from rl.train.ladder import Ladder
 from rl.train.metrics import FILE_NAME, read_metrics
+from rl.train.run_directory import film_path
 from scripts.runs import played_in, read_config
 
 _CANDIDATES = 3
 _LEAST_SEARCHED = 0.5
 """Share of a game's moves that were searched in full: of others, a sample shows random openings."""
+_FILMS = 4
 _CHUNKS_READ = 12
 """Files of games that samples are taken from: long runs have thousands."""
+
+
+class Film(NamedTuple):
+    """An episode of one network."""
+
+    step: int
+    """Learner steps of the network."""
+    data: bytes
+    """A GIF file."""
+    mean_return: float | None
+    """Of all episodes of that evaluation."""
+    successes: float | None
+    """The share of them; None where the task knows none."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,8 @@ class RunRecord:
     """The ladder, best first; empty before the first evaluation."""
     games: Sequence[GameRecord]
     """Samples, by their numbers."""
+    films: Sequence[Film]
+    """Episodes of a robot at some evaluations, the oldest first."""
     notes: Sequence[str]
     """What could not be read."""
 
@@ -76,8 +94,19 @@ def read_run(run_dir: Path, num_games: int) -> RunRecord:
         health=examined(lines),
         ratings=ladder.ratings(),
         games=_sample(run_dir / "replay", mixture, 0 if simulated else num_games, notes),
+        films=_films(run_dir, lines),
         notes=notes,
     )
+
+
+def _films(run_dir: Path, lines: Sequence[Mapping[str, Any]]) -> list[Film]:
+    """Those of some evaluations, evenly spaced over the ones that the run has kept."""
+    filmed = {line[FILM_NAME]["step"]: line for line in lines if line.get(FILM_NAME)}
+    paths = {step: path for step in filmed if (path := film_path(run_dir, step)).is_file()}
+    return [
+        Film(step, paths[step].read_bytes(), line.get("episodes/search_return"), line.get("episodes/search_success"))
+        for step, line in ((step, filmed[step]) for step in _spread(sorted(paths), _FILMS))
+    ]
 
 
 def _sample(directory: Path, mixture: Mixture, num_games: int, notes: list[str]) -> list[GameRecord]:

@@ -25,7 +25,7 @@ _MOST_SIMULATIONS = 200_000
 _CACHE_ENTRIES = 1 << 15
 _LONGEST_RUN = 0.5
 """Seconds of rollouts in one go while nobody waits for them."""
-_ROLLOUTS_PER_SIMULATION = 20
+ROLLOUTS_PER_SIMULATION = 20
 """A rollout tells less than a network, and costs less."""
 
 
@@ -191,7 +191,7 @@ class RolloutThinker:
     def think(self, situation: Situation, budget: Budget, watcher: Watcher | None = None) -> Thought:
         asked = self._search.max_simulations
         if budget.seconds is None:
-            asked = min(asked, _ROLLOUTS_PER_SIMULATION * budget.simulations)
+            asked = min(asked, ROLLOUTS_PER_SIMULATION * budget.simulations)
             if watcher is None:
                 return self._run(situation, asked)
         # A kernel does not look at the clock: twice as many rollouts each time, while the next time would still fit.

@@ -47,7 +47,7 @@ def open_record(game: Game, path: Path) -> Callable[[Table], None]:
     with path.open("rb") as file:
         data = file.read(MOST_BYTES + 1)
     played = read_sgf(data, lambda size: _of_size(game, size))
-    return lambda table: _show_review(table, Review(played, table.session.mind, REVIEW_SIMULATIONS))
+    return lambda table: _show_review(table, Review(played, table.session, REVIEW_SIMULATIONS))
 
 
 def _of_size(game: Game, size: int) -> Game:
@@ -209,7 +209,7 @@ def _review(table: Table, text: str) -> str | None:
         return _leave(table, text)
     if not table.session.played.plies:
         raise BadRequest("there is no move to look at yet")
-    _show_review(table, Review(table.session.played, table.session.mind, REVIEW_SIMULATIONS))
+    _show_review(table, Review(table.session.played, table.session, REVIEW_SIMULATIONS))
     return None
 
 

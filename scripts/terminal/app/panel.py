@@ -58,8 +58,8 @@ def session_panel(session: Session, pen: Pen, *, shows_hints: bool) -> Renderabl
     return Group(*rows)
 
 
-def review_panel(review: Review, pen: Pen) -> RenderableType:
-    """The panel while a game is looked at again."""
+def review_panel(review: Review, session: Session, pen: Pen) -> RenderableType:
+    """The panel while a game is looked at again; the session knows how its mind is."""
     game = review.played.game
     estimates, last = review.estimates(), len(review.positions) - 1
     mistakes = review.mistakes()
@@ -72,8 +72,8 @@ def review_panel(review: Review, pen: Pen) -> RenderableType:
     if review.thought is not None:
         rows += _thought_lines(review.played, review.thought, pen)
     rows.append(Text(""))
-    if review.failure:
-        rows.append(pen.wrapped(review.failure, BAD))
+    if session.failure or not session.is_ready:
+        rows.append(_state_of_mind(session, pen))
     elif review.num_open > 0:
         rows.append(pen.text(f"looking: {review.num_open} positions left", DIM, dim=True))
     rows.append(pen.text("Largest mistakes" if mistakes else "No mistakes found yet", INK, bold=True))
@@ -130,11 +130,16 @@ def _estimate_lines(game: Game, estimate: float | None, pen: Pen) -> list[Render
     return [line, bar(estimate, pen.width, colours, pen.depth)]
 
 
-def _status_line(session: Session, pen: Pen) -> Text:
+def _state_of_mind(session: Session, pen: Pen) -> Text:
+    """Why nothing is thought."""
     if session.failure:
         return pen.wrapped(session.failure, BAD)
-    if not session.is_ready:
-        return pen.wrapped("the agent gets ready; a game's first time takes longer …", DIM)
+    return pen.wrapped("the agent gets ready; a game's first time takes longer …", DIM)
+
+
+def _status_line(session: Session, pen: Pen) -> Text:
+    if session.failure or not session.is_ready:
+        return _state_of_mind(session, pen)
     if session.over:
         return pen.text("", DIM)
     if session.paused:

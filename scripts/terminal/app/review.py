@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from rl.protocols.gtp.search import winrate
 from rl.protocols.played_game import PlayedGame
-from scripts.terminal.app.mind import Failure, Mind, Report
-from scripts.terminal.app.session import situation_of
+from scripts.terminal.app.mind import Report
+from scripts.terminal.app.session import Session, situation_of
 from scripts.terminal.thinking import Budget, Thought
 
 INACCURACY, BLUNDER = 0.1, 0.25
@@ -34,9 +34,10 @@ class Mistake(NamedTuple):
 class Review:
     """A game to step through, while the mind looks at its positions one after the other."""
 
-    def __init__(self, played: PlayedGame, mind: Mind, simulations: int, agent: int = 0) -> None:
-        """`played` is left as it is."""
-        self._mind, self._budget, self._agent = mind, Budget(simulations), agent
+    def __init__(self, played: PlayedGame, session: Session, simulations: int, agent: int = 0) -> None:
+        """Has the mind of `session` until that resumes. `played` is left as it is."""
+        self._session, self._mind = session, session.mind
+        self._budget, self._agent = Budget(simulations), agent
         self.positions = _positions(played)
         """The game after 0, 1, ... moves."""
         self.at = len(self.positions) - 1
@@ -44,7 +45,6 @@ class Review:
         self.thoughts: dict[int, Thought] = {}
         self.report: Report | None = None
         """The latest, of whichever position."""
-        self.failure = ""
         self._asked: int | None = None
         self._number = 0
         self._ask_next()
@@ -98,9 +98,8 @@ class Review:
         changed = False
         for news in self._mind.news():
             changed = True
-            if isinstance(news, Failure):
-                self.failure = news.text
-            elif isinstance(news, Report) and news.number == self._number:
+            self._session.hear(news)  # that the agents are ready, or have failed, is for longer than the review
+            if isinstance(news, Report) and news.number == self._number:
                 self.report = news
                 if news.done and self._asked is not None:
                     self.thoughts[self._asked] = news.thought

@@ -14,7 +14,7 @@ from rl.protocols.gtp.search import winrate
 from rl.protocols.moves import COLOURS, BadRequest
 from rl.protocols.played_game import PlayedGame, Ply, SearchNote, result_text
 from rl.protocols.sgf import SgfInfo, write_sgf
-from scripts.terminal.app.mind import Failure, Mind, Ready, Report
+from scripts.terminal.app.mind import Failure, Mind, News, Ready, Report
 from scripts.terminal.thinking import Budget, Situation, Strength, choose
 
 OPEN_ENDED = Budget(1, seconds=math.inf)
@@ -230,15 +230,19 @@ class Session:
         changed = False
         for news in self.mind.news():
             changed = True
-            if isinstance(news, Failure):
-                self.failure = news.text
-            elif isinstance(news, Ready):
-                self.is_ready = True
-            elif news.number == self._number and self._asked is not None:
-                self.report = news
-                share = winrate(self.game, news.thought.value)
-                self.estimates[len(self.played.plies)] = share if self.played.to_play == 0 else 1.0 - share
+            self.hear(news)
         return self._move_when_due() or changed
+
+    def hear(self, news: News) -> None:
+        """Take up one thing that the mind has said, to whomever: a review tells it on."""
+        if isinstance(news, Failure):
+            self.failure = news.text
+        elif isinstance(news, Ready):
+            self.is_ready = True
+        elif news.number == self._number and self._asked is not None:
+            self.report = news
+            share = winrate(self.game, news.thought.value)
+            self.estimates[len(self.played.plies)] = share if self.played.to_play == 0 else 1.0 - share
 
     def _move_when_due(self) -> bool:
         """Play what an agent has thought out, once the last move has been on the board long enough."""

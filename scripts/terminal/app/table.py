@@ -119,15 +119,16 @@ class Table(Screen[None]):
         panel.display = room >= _LEAST_PANEL
         if panel.display:
             pen = Pen(self.depth, min(room - 1, 60))
-            shown = review_panel(self.review, pen) if self.review is not None else self._session_panel(pen)
-            panel.update(shown)
+            panel.update(self._panel(pen))
         self.query_one("#title", Static).update(self._title())
         self._show_entry()
 
     def _show_entry(self) -> None:
         self.query_one("#entry", Static).update(self._entry())
 
-    def _session_panel(self, pen: Pen) -> RenderableType:
+    def _panel(self, pen: Pen) -> RenderableType:
+        if self.review is not None:
+            return review_panel(self.review, self.session, pen)
         return session_panel(self.session, pen, shows_hints=self.shows_hints)
 
     def _draw_board(self) -> int:
