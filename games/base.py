@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +59,28 @@ class TruthPosition:
     action_values: tuple[float, ...]
     """[num_actions] the perfect outcome after each action, for the player to move: 1 win, 0 draw, -1 loss; NaN where
     the action is illegal."""
+
+
+class GoalNumber(NamedTuple):
+    """One of the numbers of a goal."""
+
+    name: str
+    unit: str
+    """"m", or "rad" for an angle from -pi to pi, which goes round."""
+    low: float
+    """People set it no lower."""
+    high: float
+    """Nor higher."""
+
+
+class GoalSetting(NamedTuple):
+    """How a person sets the goal of a simulated game."""
+
+    numbers: tuple[GoalNumber, ...]
+    """[G]"""
+    steps: tuple[tuple[float, ...], ...]
+    """[2 or 3, G] what a press of a key adds to a goal: to the right in the picture, up or away in it, and, where there
+    is a third way (height, or a turn to the left), that."""
 
 
 class Game:
@@ -307,6 +329,11 @@ class SimulatedGame(Game):
     """D: numbers of an action."""
     value_range: tuple[float, float]
     """What returns are expected to lie in: values are learnt within it."""
+    goal_setting: GoalSetting | None = None
+    """How people set the goal; None where there is none, or it means nothing to them."""
+    picture_area: tuple[float, float, float, float] | None = None
+    """What `picture` shows, in metres: (left, bottom, right, top). Its places are then those of goals, whose first two
+    numbers are to the right and up. None where it is seen in perspective, or not in metres."""
 
     def reset_batch(self, states: StateArray, keys: HashArray) -> None:
         """Write a starting state into each of `states` [n]; what is drawn is a function of `keys` [n] uint64."""
@@ -346,6 +373,10 @@ class SimulatedGame(Game):
         """[n, G] float32: the goal that each of `states` [n] has achieved."""
         return np.zeros((len(states), 0), np.float32)
 
+    def desired_goals(self, states: StateArray) -> FloatArray:
+        """[n, G] float32: the goal that each of `states` [n] desires."""
+        return np.zeros((len(states), 0), np.float32)
+
     def set_goals(self, states: StateArray, goals: FloatArray) -> None:
         """Have `states` [n] desire `goals` [n, G] float32."""
         raise TypeError(f"{type(self).__name__} has no set_goals")
@@ -357,9 +388,22 @@ class SimulatedGame(Game):
 
     # --- for people -------------------------------------------------------------------------------------------------
 
-    def picture(self, state: State) -> npt.NDArray[np.uint8]:
-        """[height, width, 3] uint8: one state as a picture."""
+    def picture(self, state: State, width: int = 480) -> npt.NDArray[np.uint8]:
+        """[height, width, 3] uint8: one state as a picture, about `width` pixels wide: small ones are drawn sooner.
+
+        Raises RuntimeError, in one line for people, where nothing can be drawn.
+        """
         raise TypeError(f"{type(self).__name__} has no picture")
+
+    def scripted_actions(self, states: StateArray) -> FloatArray:
+        """[n, R, D] float32: what a simple controller does in `states` [n], for the one who acts and for the others.
+        Optional: what plays where nothing has been learnt. `has_script` tells who has it."""
+        raise TypeError(f"{type(self).__name__} has no script")
+
+    @property
+    def has_script(self) -> bool:
+        """Whether the game has `scripted_actions`."""
+        return type(self).scripted_actions is not SimulatedGame.scripted_actions
 
     @property
     def steps_per_second(self) -> float:

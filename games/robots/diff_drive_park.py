@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from games.base import BoolArray, FloatArray, HashArray
+from games.base import BoolArray, FloatArray, GoalNumber, GoalSetting, HashArray
 from games.compiled import inlined, njit
 from games.random import uniform
 from games.robots.environment import GoalEnv
@@ -143,6 +143,14 @@ class DiffDrivePark(GoalTask):
     observation_high = (LOT, LOT, 1.0, 1.0, SPEED_LIMIT)
     goal_low = (-LOT, -LOT, -math.pi)
     goal_high = (LOT, LOT, math.pi)
+    goal_setting = GoalSetting(
+        (
+            GoalNumber("x", "m", -ROOM, ROOM),
+            GoalNumber("y", "m", -ROOM, ROOM),
+            GoalNumber("heading", "rad", -math.pi, math.pi),
+        ),
+        ((0.1, 0.0, 0.0), (0.0, 0.1, 0.0), (0.0, 0.0, math.pi / 12)),
+    )
     control_rate = RATE
     max_episode_steps = 100
     discount = 0.97

@@ -25,7 +25,7 @@ COLOURS = {
     "goal": (96, 168, 104),
     "rival": (150, 110, 70),
 }
-_WIDTH = 480  # pixels of a picture
+_SMALL = 240  # pixels: no wider pictures are small
 _FINER = 2  # painted so many times larger, then made smaller, for smooth edges
 
 
@@ -33,14 +33,16 @@ class Canvas:
     """Paints in metres, x to the right and y upwards. Colours are the names of COLOURS; what is painted later lies on
     top."""
 
-    def __init__(self, view: tuple[float, float, float, float]) -> None:
-        """`view` is (left, bottom, right, top) in metres."""
-        left, _, right, top = view
-        self._scale = _WIDTH * _FINER / (right - left)
+    def __init__(self, view: tuple[float, float, float, float], width: int = 480) -> None:
+        """`view` is (left, bottom, right, top) in metres, `width` that of the picture in pixels."""
+        left, bottom, right, top = view
+        self._scale = width * _FINER / (right - left)
         self._left, self._top = left, top
-        height = round(_WIDTH * (top - view[1]) / (right - left))
-        self._size = (_WIDTH, height)
-        self._surface = pygame.Surface((_WIDTH * _FINER, height * _FINER))
+        height = round(width * (top - bottom) / (right - left))
+        self._size = (width, height)
+        self.is_small = width <= _SMALL
+        """Whether a picture need not be made as well as it could be."""
+        self._surface = pygame.Surface((width * _FINER, height * _FINER))
         self._surface.fill(COLOURS["paper"])
 
     def disc(self, centre: Point, radius: float, colour: str) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from games.base import BoolArray, FloatArray, HashArray
+from games.base import BoolArray, FloatArray, GoalSetting, HashArray
 from games.compiled import njit
 from games.random import uniform
 from games.robots.scalars import between
@@ -67,6 +67,8 @@ class Task(ABC):
     """For learning: what sums of discounted rewards lie in. As written here, for rewards from -1 to 0."""
     view: ClassVar[tuple[float, float, float, float]]
     """What a picture shows, in metres: (left, bottom, right, top)."""
+    in_perspective: ClassVar[bool] = False
+    """Whether pictures are a camera's: of `view`, their shape alone counts then."""
 
     @property
     def observation_size(self) -> int:
@@ -153,6 +155,8 @@ class GoalTask(Task):
     """[G] no goal, achieved or desired, lies below."""
     goal_high: ClassVar[tuple[float, ...]]
     """[G] nor above."""
+    goal_setting: ClassVar[GoalSetting]
+    """How people set it."""
 
     def __init__(self, dense: bool = False) -> None:
         self.dense = dense
