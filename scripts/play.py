@@ -91,6 +91,7 @@ def _run_app(command: Command, game: Game, strength: Strength) -> int:
     from scripts.terminal.app.mind import ProcessMind
     from scripts.terminal.app.palette import depth_of_terminal
     from scripts.terminal.app.session import Seat, Session
+    from scripts.terminal.app.table import Table
 
     generator = np.random.default_rng(command.seed)
     seed = int(generator.integers(2**62))
@@ -104,7 +105,8 @@ def _run_app(command: Command, game: Game, strength: Strength) -> int:
         other = Seat(_opponent_strength(command, strength), 1 if command.opponent is not None else 0)
         seats = (Seat(strength), agent) if _human(command, generator) == 0 else (agent, Seat(strength))
         session = Session(game, mind, (agent, other) if command.watch else seats, generator, pace=_PACE * command.watch)
-        return KeimaApp(session, depth_of_terminal(), opening).run() or 0
+        table = Table(session, depth_of_terminal())
+        return KeimaApp(table, None if opening is None else partial(opening, table)).run() or 0
     finally:
         mind.close()
 

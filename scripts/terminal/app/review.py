@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from rl.protocols.gtp.search import winrate
 from rl.protocols.played_game import PlayedGame
-from scripts.terminal.app.mind import Failure, Mind, Report
+from scripts.terminal.app.child import Failure
+from scripts.terminal.app.mind import Mind, Report
 from scripts.terminal.app.session import situation_of
 from scripts.terminal.thinking import Budget, Thought
 
