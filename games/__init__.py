@@ -66,6 +66,7 @@ _SIMULATED = {
     "arm_push": _Late("games.robots.game", "make_goal_game", ("arm_push",)),
     "arm_pick_place": _Late("games.robots.game", "make_goal_game", ("arm_pick_place",)),
     "quadruped_walk": _Late("games.robots.game", "make_game", ("quadruped_walk",)),
+    "air_hockey": _Late("games.robots.air_hockey_game", "AirHockeyGame"),
     "pendulum": _Late("games.robots.gymnasium_game", "Pendulum"),
 }
 _EXAMPLES = "with a size and options where a game has them: othello6, hex5:swap, connect_four5x4 for 5 columns, 4 rows"

@@ -118,6 +118,9 @@ class Game:
     """A reward this many steps later counts discount**steps. 1 for board games."""
     value_bounds: ClassVar[tuple[float, float] | None] = (-1.0, 1.0)
     """Bounds of any value. None: unknown, and the search min-max normalises per tree (robots)."""
+    rows_per_state: int = 1
+    """R: observation rows of one state: 1, or more where others act at the same time and are played by a policy
+    (`SimulatedGame`)."""
     goal_size: int = 0
     """How many numbers a goal has that another one can be put in the place of (`SimulatedGame`); 0: there is none."""
     zero_sum: ClassVar[bool] = True
@@ -323,8 +326,6 @@ class SimulatedGame(Game):
     value_bounds = None
     zero_sum = False
     stores_states = True
-    rows_per_state: int = 1
-    """R: observation rows of one state: 1, or more where others act at the same time and are played by a policy."""
     action_size: int
     """D: numbers of an action."""
     value_range: tuple[float, float]
@@ -351,6 +352,17 @@ class SimulatedGame(Game):
         """Note in `states` [n] what the others do in the next step: `answers` [n, R - 1, D]; only where R > 1."""
         raise TypeError(f"{type(self).__name__} has no answer_batch")
 
+    def reference_answers(self, states: StateArray) -> FloatArray:
+        """[n, R - 1, D] what simple players, always the same ones, do in the others' place in `states` [n]: whoever
+        learns is measured against them. Only where R > 1."""
+        raise TypeError(f"{type(self).__name__} has no reference_answers")
+
+    def exchange_batch(self, states: StateArray, actions: FloatArray) -> None:
+        """Exchange the two players of `states` [n] in place, each then where the other was, who are about to do
+        `actions` [n, D] and what was noted as the answer. Optional, where R = 2, one player's reward is what the other
+        pays, and the rules are the same for both: what either of them did is then learnt from."""
+        raise TypeError(f"{type(self).__name__} has no exchange_batch")
+
     def successes(self, states: StateArray) -> BoolArray:
         """[n] whether the task is achieved in each of `states` [n]; False where that is not defined."""
         return np.zeros(len(states), np.bool_)
@@ -366,6 +378,11 @@ class SimulatedGame(Game):
     def tells_success(self) -> bool:
         """Whether the task can be achieved, and `successes` tells it."""
         return type(self).successes is not SimulatedGame.successes
+
+    @property
+    def exchanges(self) -> bool:
+        """Whether the game has `exchange_batch`."""
+        return type(self).exchange_batch is not SimulatedGame.exchange_batch
 
     # --- hindsight: where goal_size > 0 -----------------------------------------------------------------------------
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 from games.base import Game, SimulatedGame
 from rl.learning.learner import LearnerConfig
 from rl.network.model import NetworkConfig
-from rl.network.vector import VectorConfig
-from rl.replay.episodes import EpisodeWindowConfig
 from rl.replay.window import WindowConfig
-from rl.selfplay.episodes import EpisodesConfig
 from rl.selfplay.lockstep import SelfplayConfig
-from rl.train.config import EvaluationConfig, LimitsConfig, ScheduleConfig, TrainConfig
+from rl.train.config import EvaluationConfig, LimitsConfig, TrainConfig
+from scripts.robot_presets import robot_preset
 
 Budget = Literal["quick", "laptop", "gpu"]
 BUDGETS: tuple[Budget, ...] = get_args(Budget)
@@ -25,7 +23,7 @@ SMALL, MEDIUM = 100, 1000
 def preset(game: Game, budget: Budget) -> TrainConfig:
     """The settings for a game of this size; where a budget has none of its own, those of `quick`."""
     if isinstance(game, SimulatedGame):
-        return _simulated(game)
+        return robot_preset(game)
     if _size(game) <= SMALL:
         return _SMALL
     if _size(game) <= MEDIUM:
@@ -90,44 +88,6 @@ def _large(game: Game, budget: Budget) -> TrainConfig:
         selfplay=replace(selfplay, games_per_worker=1024, simulations=32),
         learner=LearnerConfig(batch_size=512),
         evaluation=EvaluationConfig(seconds=600.0, rollouts=(1000,)),
-    )
-
-
-class _Amount(NamedTuple):
-    """How much a run plays and learns."""
-
-    moves: int
-    samples_per_target: float
-
-
-_AMOUNTS = {"planar_reach": _Amount(70_000, 16.0), "pendulum": _Amount(52_000, 8.0)}
-_USUAL_AMOUNT = _Amount(300_000, 8.0)
-
-
-def _simulated(game: SimulatedGame) -> TrainConfig:
-    """Averages are short here: values are learnt from the averaged network's own, one step further on."""
-    amount = _AMOUNTS.get(game.name, _USUAL_AMOUNT)
-    return TrainConfig(
-        samples_per_target=amount.samples_per_target,
-        first_targets=2000,
-        network=VectorConfig(),
-        selfplay=EpisodesConfig(),
-        # Where goals are exchanged, looking ahead for the others too narrowed PlanarReach's policy too soon; without
-        # goals, Pendulum's policy learnt nothing as fast without it.
-        window=EpisodeWindowConfig(fresh_share=0.0 if game.goal_size else 1.0),
-        learner=LearnerConfig(
-            batch_size=128,
-            optimizer="adamw",  # on Pendulum Muon learnt no faster
-            learning_rate=2e-3,
-            warmup_steps=100,
-            weight_decay=1e-4,
-            ema_decay=0.98,
-            partition_loss_weight=1e-4,
-            precision="float32",
-        ),
-        evaluation=EvaluationConfig(seconds=30.0, simulations=16, games=50, last_games=200, rollouts=()),
-        schedule=ScheduleConfig(publish_seconds=1.0),
-        limits=LimitsConfig(games=amount.moves // game.max_num_moves),
     )
 
 

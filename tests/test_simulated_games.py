@@ -32,7 +32,7 @@ def test_every_simulated_game_keeps_the_contract(name: str) -> None:
     keys = np.arange(5, dtype=np.uint64)
     states, alone = game.new_states(keys), game.new_states(keys[3:4])
     assert states.dtype == game.state_dtype and (states["num_moves"] == 0).all()
-    observations = np.full((5, 1, *game.observation_shape), np.nan, np.float32)
+    observations = np.full((5, game.rows_per_state, *game.observation_shape), np.nan, np.float32)
     for step in range(10):
         game.observe_batch(states, observations)
         assert np.isfinite(observations).all() and np.abs(observations).max() <= 2.0

@@ -131,6 +131,8 @@ class AirHockey(Task):
     observation_high = _bounds
     control_rate = table.RATE
     max_episode_steps = 500
+    discount = 0.99
+    value_range = (-1.0, 1.0)
     parameters: ClassVar = {
         "puck_mass": Parameter(table.PUCK_MASS, 0.05, 0.03, 0.08, "kg"),
         "restitution": Parameter(table.RESTITUTION, 0.9, 0.8, 0.98, "of speed"),

@@ -43,14 +43,14 @@ class RobotGame(SimulatedGame):
         states["row"], states["to_play"], states["num_moves"] = self.task.new_states(keys), 0, 0
 
     def step_batch(self, states: StateArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
-        rows = _rows(states)
+        rows = rows_of(states)
         rewards, terminated = self.task.step(rows, actions)
         states["row"] = rows
         states["num_moves"] += 1
         return rewards, terminated
 
     def observe_batch(self, states: StateArray, observations: FloatArray) -> None:
-        rows, task = _rows(states), self.task
+        rows, task = rows_of(states), self.task
         num_seen = task.observation_size
         seen = observations[:, 0, :, 0, 0]
         np.subtract(task.observations(rows), self._middles, out=seen[:, :num_seen])
@@ -63,17 +63,17 @@ class RobotGame(SimulatedGame):
             seen[:, middle:] = missing * self._goal_halves
 
     def successes(self, states: StateArray) -> BoolArray:
-        return self.task.successes(_rows(states))
+        return self.task.successes(rows_of(states))
 
     def achieved_goals(self, states: StateArray) -> FloatArray:
-        return super().achieved_goals(states) if self._goals is None else self._goals.achieved_goals(_rows(states))
+        return super().achieved_goals(states) if self._goals is None else self._goals.achieved_goals(rows_of(states))
 
     def desired_goals(self, states: StateArray) -> FloatArray:
-        return super().desired_goals(states) if self._goals is None else self._goals.desired_goals(_rows(states))
+        return super().desired_goals(states) if self._goals is None else self._goals.desired_goals(rows_of(states))
 
     def set_goals(self, states: StateArray, goals: FloatArray) -> None:
         assert self._goals is not None
-        rows = _rows(states)
+        rows = rows_of(states)
         self._goals.set_desired_goals(rows, goals)
         states["row"] = rows
 
@@ -85,7 +85,7 @@ class RobotGame(SimulatedGame):
         return picture(self.task, state["row"], width)
 
     def scripted_actions(self, states: StateArray) -> FloatArray:
-        return self.task.scripted_actions(_rows(states))[:, None]
+        return self.task.scripted_actions(rows_of(states))[:, None]
 
     @property
     def steps_per_second(self) -> float:
@@ -107,7 +107,7 @@ def make_goal_game(task_name: str, dense: bool = False) -> RobotGame:
     return RobotGame(games.robots.make(task_name, dense=dense), name)
 
 
-def _rows(states: StateArray) -> RowArray:
+def rows_of(states: StateArray) -> RowArray:
     """[n, S] the states' rows, contiguous: kernels are compiled for such alone."""
     return np.ascontiguousarray(states["row"])
 

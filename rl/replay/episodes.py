@@ -27,7 +27,7 @@ class EpisodeWindowConfig:
     """What the learner samples from."""
 
     max_positions: int = 200_000
-    """The window holds the newest so many steps."""
+    """The window holds the newest so many steps; a step of two players that both learn from counts twice."""
     trace_decay: float = 0.95
     """lambda: what the value of a state is learnt from. 1: the rewards that followed; 0: the search's value of it;
     between them the values of all searches from there to the end have a say, the nearer the more (TD(lambda))."""
@@ -99,6 +99,7 @@ class EpisodeWindow:
                 ("return", np.float32),
                 ("number", np.int64),
                 ("left", np.int64),  # steps that follow in the episode
+                ("searched", np.bool_),  # whether `actions` and `policy` are there
             ]
         )
         self._steps, self._holdout = RowQueue(self._dtype), RowQueue(self._dtype)
@@ -131,8 +132,11 @@ class EpisodeWindow:
     def add(self, record: GameRecord) -> None:
         """Add an episode behind all others, and drop the oldest ones that have no more room."""
         held_out = is_held_out(record.game_number, self._config.holdout_fraction)
-        (self._holdout if held_out else self._steps).append(self._rows_of(record))
-        self._episodes.append(np.array([(len(record.steps), held_out)], _EPISODE_DTYPE))
+        rows = self._rows_of(record)
+        if self._game.exchanges:
+            rows = np.concatenate((rows, self._exchanged(rows, record)))
+        (self._holdout if held_out else self._steps).append(rows)
+        self._episodes.append(np.array([(len(rows), held_out)], _EPISODE_DTYPE))
         self.total_positions += len(record.steps)
         self.newest_game = max(self.newest_game, record.game_number)
         while len(self._steps) + len(self._holdout) > self._config.max_positions and len(self._episodes) > 1:
@@ -157,7 +161,7 @@ class EpisodeWindow:
         random, held = np.random.Generator(np.random.Philox(key)), queue.rows
         places = random.integers(len(held), size=batch_size)
         rows = held[places]
-        fresh = random.random(batch_size) < self._config.fresh_share
+        fresh = (random.random(batch_size) < self._config.fresh_share) | ~rows["searched"]
         relabelled = np.zeros(batch_size, np.bool_)
         if self._game.goal_size:
             relabelled = random.random(batch_size) < self._config.hindsight_share
@@ -184,10 +188,18 @@ class EpisodeWindow:
         steps, targets = record.steps, record.targets
         rows = np.zeros(len(steps), self._dtype)
         rows["state"], rows["number"] = steps["state"], record.game_number
-        rows["left"] = np.arange(len(steps))[::-1]
+        rows["left"], rows["searched"] = np.arange(len(steps))[::-1], True
         rows["return"] = lambda_returns(steps, self._game.discount, self._config.trace_decay)
         if self._game.goal_size:
             rows["achieved"] = steps["achieved"]
         used = np.arange(self._game.num_slots) < steps["num_targets"][:, None]
         rows["actions"][used], rows["policy"][used] = targets["action"], targets["weight"] / np.float32(WEIGHT_SUM)
         return rows
+
+    def _exchanged(self, rows: StateArray, record: GameRecord) -> StateArray:
+        """The same steps as the other player made them, whom no search advised: what he wins the first one loses."""
+        other = rows.copy()
+        states = other["state"].copy()
+        self._game.exchange_batch(states, record.steps["action"])
+        other["state"], other["return"], other["searched"] = states, -rows["return"], False
+        return other

@@ -18,7 +18,7 @@ from games.base import BoolArray, FloatArray, Game, HashArray, IndexArray, State
 from games.compiled import njit
 from rl.search.descents import WAITS, Leaves, descend, wants_more
 from rl.search.driver import Search, SearchConfig, Waves
-from rl.search.evaluation import Evaluation
+from rl.search.evaluation import Evaluation, Evaluator
 from rl.search.kernels import (
     Settings,
     add_child,
@@ -235,6 +235,9 @@ class SimulatorWaves(Waves):
         super().__init__(game, settings, num_trees, max_simulations, leaves_per_tree=leaves_per_tree)
         self.simulator, self.proposer = simulator, proposer
         self.rows_per_tree = leaves_per_tree * simulator.rows_per_state
+        self.past: Evaluator | None = None
+        """Plays the others in the trees of `plays_past`; None: the network that is searched plays them everywhere."""
+        self.plays_past = np.zeros(num_trees, np.bool_)
         self._virtual_loss = settings.virtual_loss if leaves_per_tree > 1 else 0.0
 
     def collect(
@@ -289,7 +292,8 @@ class SimulatorWaves(Waves):
             raise ValueError(f"{self.game.name}: between 1 and {self.game.num_slots} actions have to be proposed")
         self.trees["slot_actions"][b, n] = proposals.actions
         if rows > 1:
-            others = [self.proposer.sample(outputs[:, row], keys + np.uint64(row)) for row in range(1, rows)]
+            playing = self._policies_of_others(states, outputs, self.plays_past[b])
+            others = [self.proposer.sample(playing[:, row], keys + np.uint64(row)) for row in range(1, rows)]
             self.simulator.answer_batch(states, np.stack(others, axis=1))
             self.trees["state"][b, n] = states
         expand_proposals(
@@ -303,6 +307,28 @@ class SimulatorWaves(Waves):
             proposals.prior_logits,
             answer.values[::rows],
         )
+
+    def _policies_of_others(self, states: StateArray, outputs: FloatArray, by_past: BoolArray) -> FloatArray:
+        """[n, rows_per_state, num_outputs] the policies of `states` [n], from the second row on those that the others
+        play by: `outputs`, of the network that is searched, or where `by_past` [n] those of `past`."""
+        if self.past is None or not by_past.any():
+            return outputs
+        playing = outputs.copy()
+        playing[by_past] = ask(self.simulator, self.past, states[by_past])
+        return playing
+
+
+def ask(simulator: Simulator, evaluator: Evaluator, states: StateArray) -> FloatArray:
+    """[n, rows_per_state, num_outputs] a copy of what the policy head says of each observation row of `states` [n]."""
+    rows, parts = simulator.rows_per_state, []
+    size = max(1, evaluator.batch_size // rows)
+    for first in range(0, len(states), size):
+        part = states[first : first + size]
+        planes = evaluator.buffer()[: len(part) * rows]
+        simulator.observe_batch(part, planes.reshape(len(part), rows, *planes.shape[1:]))
+        found = evaluator.collect(evaluator.submit(len(planes))).prior_logits
+        parts.append(found.reshape(len(part), rows, -1).copy())
+    return np.concatenate(parts)
 
 
 class SimulatorSearch(Search):

@@ -19,10 +19,12 @@ from rl.replay.records import GameRecord, make_record, step_dtype
 from rl.search.driver import SearchConfig
 from rl.search.evaluation import Evaluator
 from rl.search.proposals import GaussianProposer
-from rl.search.random import random_bits
+from rl.search.random import random_bits, uniform
 from rl.search.simulator import SIMULATED, SimulatorWaves, begin_trees, find_complete, read_roots
 from rl.search.tree import ROOT
 from rl.selfplay.counts import Counts
+
+_PAST = 0x70617374  # "past": apart from the counts of steps, which number an episode's other random bits
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,17 @@ class EpisodesConfig:
     """Episodes in lock-step in one process; the rows of a network batch."""
     simulations: int = 16
     """Network evaluations of a search."""
+    past_share: float = 0.2
+    """Where others act at the same time: the share of episodes in which a past network of the run plays them, at every
+    step and in the search, instead of the newest. Who has learnt to beat itself still has to beat what it was."""
     search: SearchConfig = field(default_factory=lambda: SIMULATED)
     """The search."""
 
     def __post_init__(self) -> None:
         if min(self.games_per_worker, self.simulations) < 1:
             raise UserError("games_per_worker and simulations are at least 1")
+        if not 0 <= self.past_share <= 1:
+            raise UserError("past_share is from 0 to 1")
 
 
 class Episodes:
@@ -61,6 +68,11 @@ class Episodes:
 
     def set_progress(self, fraction: float) -> None:
         """Say how much of the run is done, 0 to 1; searches are as large all the time."""
+
+    def set_past(self, evaluator: Evaluator | None) -> None:
+        """Say which network plays the others in episodes with a past one, from the next batch on. None: as long as
+        there is no past, the newest does."""
+        self.waves.past = evaluator
 
     @property
     def num_active(self) -> int:
@@ -110,8 +122,9 @@ class Episodes:
         places = complete[~cut]
         if len(places) == 0:
             return
+        # As searched: with what others do at the same time, if there are others.
+        self._states[places] = states = waves.trees["state"][places, ROOT]
         plies = self._note_searches(places, network_id)
-        states = self._states[places]
         rewards, terminated = self.game.step_batch(states, self._steps["action"][places, plies])
         self._states[places] = states
         self._note_results(places, plies, rewards, terminated)
@@ -170,6 +183,8 @@ class Episodes:
         keys = np.empty(len(places), np.uint64)
         draw_keys(np.full(len(places), self._seed, np.uint64), self._numbers[places].astype(np.uint64), keys)
         self._keys[places] = keys
+        draw_past(keys, self.config.past_share, past := np.empty(len(places), np.bool_))
+        self.waves.plays_past[places] = past
         self._states[places] = self.game.new_states(keys)
         self._active[places], self._cut[places] = True, False
         self._search(places)
@@ -186,6 +201,13 @@ class Episodes:
         length = int(self._states["num_moves"][b])
         policies = list(zip(self._slot_actions[b, :length], self._policies[b, :length], strict=True))
         return make_record(self.game, int(self._numbers[b]), self._steps[b, :length].copy(), policies)
+
+
+@njit
+def draw_past(keys: HashArray, share: float, drawn: BoolArray) -> None:
+    """Write which of the episodes with these `keys` [n] are among the `share` that is played against the past."""
+    for row in range(len(keys)):
+        drawn[row] = uniform(keys[row], np.uint64(_PAST)) < share
 
 
 @njit

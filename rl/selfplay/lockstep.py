@@ -106,6 +106,9 @@ class Selfplay:
         first = self.config.first_simulations or last
         self._budgets = self._budgets._replace(simulations=round(first + fraction * (last - first)))
 
+    def set_past(self, evaluator: Evaluator | None) -> None:
+        """Say which past network plays others who act at the same time: on a board there are none."""
+
     @property
     def num_active(self) -> int:
         """Games in progress."""

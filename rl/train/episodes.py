@@ -9,17 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, HashArray, SimulatedGame, State, StateArray
+from rl.arena.elo import Pairing
 from rl.pictures.film import film_strip
 from rl.search.evaluation import Evaluator
 from rl.search.proposals import GaussianProposer, mode_of
 from rl.search.random import random_bits
-from rl.search.simulator import SIMULATED, SimulatorSearch
+from rl.search.simulator import SIMULATED, SimulatorSearch, ask
 
 _KEY = np.uint64(0x6A756467)  # "judg"
 _FRAMES = 12
 
 Actor = Callable[[StateArray], FloatArray]
 """Actions [n, D] for states [n]."""
+
+Others = Callable[[StateArray], FloatArray]
+"""What the others do at the same time, [n, R - 1, D] for states [n]."""
 
 Stepper = Callable[[StateArray, FloatArray], tuple[FloatArray, BoolArray]]
 """As `SimulatedGame.step_batch`."""
@@ -39,14 +43,17 @@ class Played(NamedTuple):
 def episode_keys(count: int, seed: int = 0) -> HashArray:
     """[count] uint64: what episodes that measure are drawn from, the same ones for the same `seed`."""
     with np.errstate(over="ignore"):  # where kernels run as plain Python
-        key = random_bits(_KEY, np.uint64(seed))
+        key = np.uint64(random_bits(_KEY, np.uint64(seed)))  # compiled, it gives an int
         return np.array([random_bits(key, np.uint64(index)) for index in range(count)], np.uint64)
 
 
-def play_episodes(game: SimulatedGame, actor: Actor, keys: HashArray, step: Stepper | None = None) -> Played:
+def play_episodes(
+    game: SimulatedGame, actor: Actor, keys: HashArray, step: Stepper | None = None, others: Others | None = None
+) -> Played:
     """One episode for each of `keys` [n], all in lock-step, each to its end or until it is cut. `step` takes the place
-    of the game's `step_batch`."""
+    of the game's `step_batch`; `others` that of its `reference_answers`, where others act at the same time."""
     step = game.step_batch if step is None else step
+    others = game.reference_answers if others is None else others
     states = game.new_states(keys)
     returns, successes = np.zeros(len(keys)), np.zeros(len(keys), np.bool_)
     running, film = np.ones(len(keys), np.bool_), [states[0].copy()]
@@ -55,7 +62,10 @@ def play_episodes(game: SimulatedGame, actor: Actor, keys: HashArray, step: Step
         if len(going) == 0:
             break
         moved = states[going]
-        rewards, terminated = step(moved, actor(moved))
+        actions = actor(moved)
+        if game.rows_per_state > 1:
+            game.answer_batch(moved, others(moved))
+        rewards, terminated = step(moved, actions)
         states[going] = moved
         returns[going] += rewards
         successes[going] = game.successes(moved)
@@ -65,21 +75,30 @@ def play_episodes(game: SimulatedGame, actor: Actor, keys: HashArray, step: Step
     return Played(returns, successes, film)
 
 
-def policy_actor(game: SimulatedGame, evaluator: Evaluator) -> Actor:
-    """The network's policy alone, without chance."""
+def policy_actor(game: SimulatedGame, evaluator: Evaluator, row: int = 0) -> Actor:
+    """The network's policy alone, without chance, of whoever sees row `row` of the observations: 0, the one whom a
+    search would move, or one of the others."""
 
     def act(states: StateArray) -> FloatArray:
-        actions = np.empty((len(states), game.action_size), np.float32)
-        for first in range(0, len(states), evaluator.batch_size):
-            part = states[first : first + evaluator.batch_size]
-            seen = np.empty((len(part), game.rows_per_state, *game.observation_shape), np.float32)
-            game.observe_batch(part, seen)
-            evaluator.buffer()[: len(part)] = seen[:, 0]
-            outputs = evaluator.collect(evaluator.submit(len(part))).prior_logits
-            actions[first : first + len(part)] = mode_of(outputs)
-        return actions
+        return mode_of(ask(game, evaluator, states)[:, row])
 
     return act
+
+
+def policy_others(game: SimulatedGame, evaluator: Evaluator) -> Others:
+    """All others played by the network's policy alone, without chance."""
+
+    def act(states: StateArray) -> FloatArray:
+        outputs = ask(game, evaluator, states)[:, 1:]
+        return mode_of(outputs.reshape(-1, outputs.shape[-1])).reshape(len(states), -1, game.action_size)
+
+    return act
+
+
+def random_actor(game: SimulatedGame, seed: int) -> Actor:
+    """All actions equally likely."""
+    generator = np.random.default_rng(seed)
+    return lambda states: generator.uniform(-1, 1, (len(states), game.action_size)).astype(np.float32)
 
 
 def search_actor(game: SimulatedGame, evaluator: Evaluator, simulations: int, num_trees: int) -> Actor:
@@ -92,6 +111,13 @@ def search_actor(game: SimulatedGame, evaluator: Evaluator, simulations: int, nu
         return actions
 
     return act
+
+
+def play_pairing(game: SimulatedGame, first: tuple[str, Actor], second: tuple[str, Others], keys: HashArray) -> Pairing:
+    """An episode for each of `keys` between two, told by name, who act at the same time: won by the first where its
+    rewards sum to more than 0, by the second where to less."""
+    signs = np.sign(play_episodes(game, first[1], keys, others=second[1]).returns)
+    return Pairing(first[0], second[0], *(int((signs == sign).sum()) for sign in (1, 0, -1)))
 
 
 def measure_episodes(

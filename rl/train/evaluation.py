@@ -12,6 +12,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from games.base import Game, SimulatedGame
@@ -21,7 +22,16 @@ from rl.arena.players import AgentPlayer, Player, make_player
 from rl.arena.truth import accuracy, spread, value_error
 from rl.network.agent_file import load_agent
 from rl.network.evaluator import NetworkEvaluator
-from rl.train.episodes import measure_episodes
+from rl.train.episodes import (
+    Others,
+    episode_keys,
+    measure_episodes,
+    play_pairing,
+    policy_actor,
+    policy_others,
+    random_actor,
+)
+from rl.train.ladder import ANCHOR
 from rl.train.positions import (
     PositionView,
     SampleGame,
@@ -121,12 +131,28 @@ def evaluate(game: Game, request: EvaluationRequest, device: str, beat: Callable
 def _evaluate_episodes(
     game: SimulatedGame, request: EvaluationRequest, device: str, begun: float, poll: Callable[[], bool]
 ) -> EvaluationResult:
-    """The same of a simulated game, where there is nobody to play against: episodes, as many as games are asked for."""
+    """The same of a simulated game: episodes, as many as games are asked for. Where others act at the same time, they
+    are played by the game's own reference in these, and by the opponents, none of whom searches, in matches."""
     # One thread: so small a network is evaluated no sooner by two, which wait for each other.
     evaluator = _evaluator(game, request.network, request.step, device, 1)
     count = request.opponents[0].games
     scalars, images = measure_episodes(game, evaluator, request.simulations, count, poll)
-    return EvaluationResult(request, scalars, (), time.process_time() - begun, (), images)
+    agent, pairings = policy_actor(game, evaluator), []
+    playing = [opponent for opponent in request.opponents if not opponent.spec.startswith("rollouts")]
+    for opponent in playing if game.rows_per_state > 1 else ():
+        others = _others(game, opponent, request, device)
+        keys = episode_keys(opponent.games, request.seed)
+        pairings.append(play_pairing(game, (request.name, agent), (opponent.name, others), keys))
+        poll()
+    return EvaluationResult(request, scalars, tuple(pairings), time.process_time() - begun, (), images)
+
+
+def _others(game: SimulatedGame, opponent: Opponent, request: EvaluationRequest, device: str) -> Others:
+    """An opponent of those who act at the same time: another network of the run, or chance."""
+    if opponent.spec == ANCHOR:
+        actor = random_actor(game, request.seed)
+        return lambda states: np.stack([actor(states) for _ in range(game.rows_per_state - 1)], axis=1)
+    return policy_others(game, _evaluator(game, Path(opponent.spec), 0, device, 1))
 
 
 def serve(pipe: connection.Connection, game: Game, device: str) -> None:

@@ -117,7 +117,7 @@ class Examiner:
         best = run.best_step
         doomed = [step for step in run.evaluated[:-1][::2] if step != best]
         run.evaluated = [step for step in run.evaluated if step not in doomed]
-        for step in doomed:
+        for step in set(doomed) - run.kept:
             run.directory.network(step).unlink(missing_ok=True)
 
 

@@ -54,7 +54,7 @@ class Generations:
         numbers = self._numbers()
         records = {number: run.ahead[number] for number in numbers if number in run.ahead}
         missing = [number for number in numbers if number not in records]
-        pool.use_network(run.directory.network(step := run.publish()), step, run.progress)
+        pool.use_network(run.network_for_workers())
         for index in range(run.resources.workers):
             pool.give(index, missing[index :: run.resources.workers])
         while len(records) < len(numbers) and not session.stopping:

@@ -71,7 +71,6 @@ class Overlapped:
 
     def _publish(self) -> None:
         """Have the workers play with the newest network, if it is newer than theirs."""
-        step = self._run.publish()
-        if step != self._published:
-            self._published = step
-            self._pool.use_network(self._run.directory.network(step), step, self._run.progress)
+        if self._run.learner.steps != self._published:
+            self._published = self._run.learner.steps
+            self._pool.use_network(self._run.network_for_workers())

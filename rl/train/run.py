@@ -25,12 +25,15 @@ from rl.train.ladder import Ladder
 from rl.train.reporting import Reporter
 from rl.train.resources import Resources
 from rl.train.run_directory import RunDirectory
-from rl.train.worker import Report
+from rl.train.worker import Report, UseNetwork
 
 _SAMPLE_KEY = 0x53414D50  # "SAMP"
 _HOLDOUT_STEPS = 50
 _NETWORKS_KEPT = 3
 """The newest networks stay a while: a worker may just be about to read one."""
+_PAST_KEY = 0x50415354  # "PAST"
+_PAST_NETWORKS = 20
+"""So many networks of a run, evenly spaced over its progress, are kept to play against."""
 
 
 class Run:
@@ -58,6 +61,9 @@ class Run:
         self.ladder = Ladder()
         self.evaluated: list[int] = []
         """Steps of the networks that are on the ladder and whose files are kept, oldest first."""
+        self.past: list[int] = []
+        """Steps of the networks that are kept to play those who act at the same time, oldest first; none where nobody
+        does."""
         self.games = 0
         self.positions = 0
         self.evaluations = 0
@@ -172,10 +178,26 @@ class Run:
             save_agent(self.directory.network(step), self.learner.ema_network, self.game, self._card())
             self._published.append(step)
         for old in self._published[:-_NETWORKS_KEPT]:
-            if old not in self.evaluated:
+            if old not in self.kept:
                 self.directory.network(old).unlink(missing_ok=True)
         self._published = self._published[-_NETWORKS_KEPT:]
         return step
+
+    def network_for_workers(self) -> UseNetwork:
+        """Publish the newest network for play, and beside it, where others act at the same time, one of the past, drawn
+        anew for each. Called when the loop's own course asks for it: what is past then does not hang on the clock."""
+        step = self.publish()
+        due = self.progress * _PAST_NETWORKS >= len(self.past) + 1
+        if self.game.rows_per_state > 1 and due and step not in self.past:
+            self.past.append(step)
+        key = int(random_bits(np.uint64(self.config.seed ^ _PAST_KEY), np.uint64(step)))
+        past = self.directory.network(self.past[key % len(self.past)]) if self.past else None
+        return UseNetwork(self.directory.network(step), step, self.progress, past)
+
+    @property
+    def kept(self) -> set[int]:
+        """Steps of the networks whose files stay."""
+        return {*self.evaluated, *self.past}
 
     def name_of(self, step: int) -> str:
         """A network's name on the ladder."""
@@ -220,6 +242,7 @@ class Run:
             "generation": self.generation,
             "ladder": self.ladder.pairings(),
             "evaluated": self.evaluated,
+            "past": self.past,
             "complete": self.complete,
             "metrics_mark": self.reporter.mark(),
         }
@@ -236,6 +259,7 @@ class Run:
             self.generation = int(saved.state["generation"])
             self.ladder = Ladder.from_json(saved.state["ladder"])
             self.evaluated = [int(step) for step in saved.state["evaluated"]]
+            self.past = [int(step) for step in saved.state.get("past", [])]
         records = list(scan(directory.replay, self.mixture, say))
         if self.config.deterministic:
             boundary = self.generation * self.config.games_per_generation
@@ -252,7 +276,7 @@ class Run:
 
     def _forget_stray_networks(self) -> None:
         """Delete the files of networks that nobody refers to any more (and of writers that were killed)."""
-        kept = {self.directory.network(step).name for step in self.evaluated}
+        kept = {self.directory.network(step).name for step in self.kept}
         for entry in os.scandir(self.directory.networks):
             if entry.name not in kept:
                 os.unlink(entry.path)

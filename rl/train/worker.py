@@ -38,6 +38,8 @@ class UseNetwork(NamedTuple):
     network_id: int
     progress: float
     """How much of the run is done, 0 to 1."""
+    past: Path | None = None
+    """An older network of the run, to play those who act at the same time; None: there is none, or nobody does."""
 
 
 class Numbers(NamedTuple):
@@ -121,6 +123,7 @@ class _Table:
         self.numbers: deque[int] = deque()
         self.begun = 0
         self._evaluator: NetworkEvaluator | None = None
+        self._past: NetworkEvaluator | None = None
 
     @property
     def evaluated_by(self) -> str:
@@ -137,22 +140,29 @@ class _Table:
 
     def use(self, message: UseNetwork) -> None:
         self.selfplay.set_progress(message.progress)
-        network = load_agent(message.path, self._game)
-        if self._evaluator is None:
-            # A GPU evaluates one half of the games while the other half is searched.
-            halves = 1 if self._setup.device == "cpu" else 2
-            self._evaluator = NetworkEvaluator(
-                self._game,
-                network,
-                -(-self.selfplay.config.games_per_worker // halves),
-                device=self._setup.device,
-                network_id=message.network_id,
-                fixed_batch=self._setup.fixed_batch,
-                precision="fastest",
-                backend="torch" if self._setup.fixed_batch else "measured",
-            )
-        else:
-            self._evaluator.load_weights(network.state_dict(), message.network_id)
+        self._evaluator = self._loaded(self._evaluator, message.path, message.network_id)
+        if message.past is not None:
+            self._past = self._loaded(self._past, message.past, message.network_id)
+            self.selfplay.set_past(self._past)
+
+    def _loaded(self, evaluator: NetworkEvaluator | None, path: Path, network_id: int) -> NetworkEvaluator:
+        """`evaluator`, or a new one, with the weights in a file."""
+        network = load_agent(path, self._game)
+        if evaluator is not None:
+            evaluator.load_weights(network.state_dict(), network_id)
+            return evaluator
+        # A GPU evaluates one half of the games while the other half is searched.
+        halves = 1 if self._setup.device == "cpu" else 2
+        return NetworkEvaluator(
+            self._game,
+            network,
+            -(-self.selfplay.config.games_per_worker // halves) * self._game.rows_per_state,
+            device=self._setup.device,
+            network_id=network_id,
+            fixed_batch=self._setup.fixed_batch,
+            precision="fastest",
+            backend="torch" if self._setup.fixed_batch else "measured",
+        )
 
     def _next_number(self) -> int | None:
         if not self.numbers:

@@ -78,9 +78,9 @@ class WorkerPool:
         """Whether play has begun."""
         return any(place.ready for place in self._places)
 
-    def use_network(self, path: Path, network_id: int, progress: float) -> None:
-        """All workers play with these weights from their next batch on; `progress` is how much of the run is done."""
-        self._network = UseNetwork(path, network_id, progress)
+    def use_network(self, network: UseNetwork) -> None:
+        """All workers play with these weights from their next batch on."""
+        self._network = network
         self._send_all(self._network)
 
     def pause(self, paused: bool) -> None:
