@@ -15,11 +15,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from games.goals import GoalSetting
 from games.look import Look
 
 State = Any
@@ -59,28 +60,6 @@ class TruthPosition:
     action_values: tuple[float, ...]
     """[num_actions] the perfect outcome after each action, for the player to move: 1 win, 0 draw, -1 loss; NaN where
     the action is illegal."""
-
-
-class GoalNumber(NamedTuple):
-    """One of the numbers of a goal."""
-
-    name: str
-    unit: str
-    """"m", or "rad" for an angle from -pi to pi, which goes round."""
-    low: float
-    """People set it no lower."""
-    high: float
-    """Nor higher."""
-
-
-class GoalSetting(NamedTuple):
-    """How a person sets the goal of a simulated game."""
-
-    numbers: tuple[GoalNumber, ...]
-    """[G]"""
-    steps: tuple[tuple[float, ...], ...]
-    """[2 or 3, G] what a press of a key adds to a goal: to the right in the picture, up or away in it, and, where there
-    is a third way (height, or a turn to the left), that."""
 
 
 class Game:
@@ -335,6 +314,8 @@ class SimulatedGame(Game):
     picture_area: tuple[float, float, float, float] | None = None
     """What `picture` shows, in metres: (left, bottom, right, top). Its places are then those of goals, whose first two
     numbers are to the right and up. None where it is seen in perspective, or not in metres."""
+    person_area: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    """Where in the picture a person can want to be, as `picture_area`; for games that take one."""
 
     def reset_batch(self, states: StateArray, keys: HashArray) -> None:
         """Write a starting state into each of `states` [n]; what is drawn is a function of `keys` [n] uint64."""
@@ -405,6 +386,21 @@ class SimulatedGame(Game):
 
     # --- for people -------------------------------------------------------------------------------------------------
 
+    def person_places(self, states: StateArray) -> FloatArray:
+        """[n, 2] float32: where in the picture, in metres, what a person moves is in `states` [n]. Optional, where
+        R > 1: a person may then play in the others' place."""
+        raise TypeError(f"{type(self).__name__} has nothing that a person moves")
+
+    def person_answers(self, states: StateArray, targets: FloatArray) -> FloatArray:
+        """[n, R - 1, D] what a person does in the others' place who wants to be at `targets` [n, 2], in metres in the
+        picture, and is in a hurry. Goes with `person_places`."""
+        raise TypeError(f"{type(self).__name__} has nothing that a person moves")
+
+    @property
+    def takes_person(self) -> bool:
+        """Whether the game has `person_places` and `person_answers`."""
+        return type(self).person_places is not SimulatedGame.person_places
+
     def picture(self, state: State, width: int = 480) -> npt.NDArray[np.uint8]:
         """[height, width, 3] uint8: one state as a picture, about `width` pixels wide: small ones are drawn sooner.
 
@@ -413,8 +409,8 @@ class SimulatedGame(Game):
         raise TypeError(f"{type(self).__name__} has no picture")
 
     def scripted_actions(self, states: StateArray) -> FloatArray:
-        """[n, R, D] float32: what a simple controller does in `states` [n], for the one who acts and for the others.
-        Optional: what plays where nothing has been learnt. `has_script` tells who has it."""
+        """[n, D] float32: what a simple controller does in `states` [n]. Optional: what plays where nothing has been
+        learnt. `has_script` tells who has it."""
         raise TypeError(f"{type(self).__name__} has no script")
 
     @property

@@ -9,8 +9,9 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from games.base import BoolArray, FloatArray, GoalNumber, GoalSetting
+from games.base import BoolArray, FloatArray
 from games.compiled import njit
+from games.goals import GoalNumber, GoalSetting
 from games.robots.chain import NUM_JOINTS, Chain, Vector, bring_tip, chain_of, place, velocity_of_tip
 from games.robots.scalars import clip
 from games.robots.simulation import Fields, Layout, SimulatedTask, load_model

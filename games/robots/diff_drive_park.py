@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from games.base import BoolArray, FloatArray, GoalNumber, GoalSetting, HashArray
+from games.base import BoolArray, FloatArray, HashArray
 from games.compiled import inlined, njit
+from games.goals import GoalNumber, GoalSetting
 from games.random import uniform
 from games.robots.environment import GoalEnv
 from games.robots.scalars import between, clip, wrap_angle

@@ -79,6 +79,10 @@ class Canvas:
         return (float(point[0]) - self._left) * self._scale, (self._top - float(point[1])) * self._scale
 
 
+class NoWindow(RuntimeError):
+    """There is no desktop to open a window on. One line, for people."""
+
+
 class Screen:
     """A window on the desktop."""
 
@@ -93,13 +97,21 @@ class Screen:
         self._window: pygame.Surface | None = None
 
     def show(self, pixels: npt.NDArray[np.uint8]) -> None:
-        """Show a picture [height, width, 3], no sooner than the rate lets it."""
+        """Show a picture [height, width, 3], no sooner than the rate lets it. Raises NoWindow where it cannot."""
         if self._window is None:
-            self._window = pygame.display.set_mode((pixels.shape[1], pixels.shape[0]))
+            try:
+                self._window = pygame.display.set_mode((pixels.shape[1], pixels.shape[0]))
+            except pygame.error as error:
+                raise NoWindow(f"no window can be opened here: {error}") from None
         pygame.event.pump()  # else the desktop takes the window for dead
         self._window.blit(pygame.surfarray.make_surface(pixels.swapaxes(0, 1)), (0, 0))
         pygame.display.flip()
         self._clock.tick(self._rate)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether a person has closed it."""
+        return self._window is not None and bool(pygame.event.peek(pygame.QUIT))
 
     def close(self) -> None:
         pygame.display.quit()

@@ -85,7 +85,7 @@ class RobotGame(SimulatedGame):
         return picture(self.task, state["row"], width)
 
     def scripted_actions(self, states: StateArray) -> FloatArray:
-        return self.task.scripted_actions(rows_of(states))[:, None]
+        return self.task.scripted_actions(rows_of(states))
 
     @property
     def steps_per_second(self) -> float:

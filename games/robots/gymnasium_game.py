@@ -158,4 +158,4 @@ class Pendulum(GymnasiumGame):
         holding = -(10.0 * wrapped + 2.5 * speed)
         near = (np.abs(wrapped) < 0.5) & (np.abs(speed) < 3.0)
         actions: FloatArray = np.clip(np.where(near, holding, pumping), -1.0, 1.0).astype(np.float32)
-        return actions[:, None, None]
+        return actions[:, None]

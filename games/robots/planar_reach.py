@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from games.base import BoolArray, FloatArray, GoalNumber, GoalSetting, HashArray
+from games.base import BoolArray, FloatArray, HashArray
 from games.compiled import njit
+from games.goals import GoalNumber, GoalSetting
 from games.random import uniform
 from games.robots.arm import Motion, Servo, advance_arm, mass_of, reach_angles, stopped, tip_of
 from games.robots.environment import GoalEnv

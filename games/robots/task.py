@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from games.base import BoolArray, FloatArray, GoalSetting, HashArray
+from games.base import BoolArray, FloatArray, HashArray
 from games.compiled import njit
+from games.goals import GoalSetting
 from games.random import uniform
 from games.robots.scalars import between
 
