@@ -20,7 +20,7 @@ class KeimaApp(App[int]):
     #body { height: 1fr; }
     #panel { width: 1fr; padding: 0 0 0 1; height: 1fr; }
     #entry { height: 1; }
-    HelpScreen, LevelScreen { align: center middle; }
+    ModalScreen { align: center middle; }
     .window { width: auto; max-width: 100%; height: auto; max-height: 100%; padding: 0 2; border: round $accent;
               background: $surface; }
     .window Static { width: auto; }

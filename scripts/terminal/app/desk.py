@@ -39,6 +39,8 @@ class Desk(Screen[None]):
         self.depth, self.commands = depth, commands
         self.typed = ""
         """The line that is being typed."""
+        self.shows_panel = True
+        """Where there is room for it."""
         self._said = said
 
     # --- what each one has of its own -------------------------------------------------------------------------------
@@ -84,7 +86,7 @@ class Desk(Screen[None]):
         width = self.draw_large()
         panel = self.query_one("#panel", Static)
         room = self.size.width - width - 1
-        panel.display = room >= _LEAST_PANEL
+        panel.display = room >= _LEAST_PANEL and self.shows_panel
         if panel.display:
             panel.update(self.panel_of(Pen(self.depth, min(room - 1, _WIDEST_PANEL))))
         style = paint(self.depth, INK, bold=True, reverse=self.depth == "none")
