@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from games.goals import GoalSetting
 from games.look import Look
 
 State = Any
@@ -315,6 +316,13 @@ class SimulatedGame(Game):
     """D: numbers of an action."""
     value_range: tuple[float, float]
     """What returns are expected to lie in: values are learnt within it."""
+    goal_setting: GoalSetting | None = None
+    """How people set the goal; None where there is none, or it means nothing to them."""
+    picture_area: tuple[float, float, float, float] | None = None
+    """What `picture` shows, in metres: (left, bottom, right, top). Its places are then those of goals, whose first two
+    numbers are to the right and up. None where it is seen in perspective, or not in metres."""
+    person_area: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    """Where in the picture a person can want to be, as `picture_area`; for games that take one."""
 
     def reset_batch(self, states: StateArray, keys: HashArray) -> None:
         """Write a starting state into each of `states` [n]; what is drawn is a function of `keys` [n] uint64."""
@@ -388,7 +396,7 @@ class SimulatedGame(Game):
 
     def desired_goals(self, states: StateArray) -> FloatArray:
         """[n, G] float32: the goal that each of `states` [n] desires."""
-        raise TypeError(f"{type(self).__name__} has no desired_goals")
+        return np.zeros((len(states), 0), np.float32)
 
     def set_goals(self, states: StateArray, goals: FloatArray) -> None:
         """Have `states` [n] desire `goals` [n, G] float32."""
@@ -406,9 +414,37 @@ class SimulatedGame(Game):
 
     # --- for people -------------------------------------------------------------------------------------------------
 
-    def picture(self, state: State) -> npt.NDArray[np.uint8]:
-        """[height, width, 3] uint8: one state as a picture."""
+    def person_places(self, states: StateArray) -> FloatArray:
+        """[n, 2] float32: where in the picture, in metres, what a person moves is in `states` [n]. Optional, where
+        R > 1: a person may then play in the others' place."""
+        raise TypeError(f"{type(self).__name__} has nothing that a person moves")
+
+    def person_answers(self, states: StateArray, targets: FloatArray) -> FloatArray:
+        """[n, R - 1, D] what a person does in the others' place who wants to be at `targets` [n, 2], in metres in the
+        picture, and is in a hurry. Goes with `person_places`."""
+        raise TypeError(f"{type(self).__name__} has nothing that a person moves")
+
+    @property
+    def takes_person(self) -> bool:
+        """Whether the game has `person_places` and `person_answers`."""
+        return type(self).person_places is not SimulatedGame.person_places
+
+    def picture(self, state: State, width: int = 480) -> npt.NDArray[np.uint8]:
+        """[height, width, 3] uint8: one state as a picture, about `width` pixels wide: small ones are drawn sooner.
+
+        Raises RuntimeError, in one line for people, where nothing can be drawn.
+        """
         raise TypeError(f"{type(self).__name__} has no picture")
+
+    def scripted_actions(self, states: StateArray) -> FloatArray:
+        """[n, D] float32: what a simple controller does in `states` [n]. Optional: what plays where nothing has been
+        learnt. `has_script` tells who has it."""
+        raise TypeError(f"{type(self).__name__} has no script")
+
+    @property
+    def has_script(self) -> bool:
+        """Whether the game has `scripted_actions`."""
+        return type(self).scripted_actions is not SimulatedGame.scripted_actions
 
     @property
     def steps_per_second(self) -> float:

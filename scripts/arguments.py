@@ -29,3 +29,14 @@ AnyGameName = Annotated[
     ),
 ]
 """The same of commands that learn tasks of robots as well: given to `games.make`."""
+
+PlayedName = Annotated[
+    str,
+    tyro.conf.Positional,
+    tyro.conf.arg(
+        metavar="GAME",
+        help=f"What is played: {', '.join(games.names())}, with a size and options where the game has them, such as "
+        f"othello6 or hex5:swap; or what is watched, a task for a robot: {', '.join(games.simulated_names())}.",
+    ),
+]
+"""The same of `keima play`."""

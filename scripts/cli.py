@@ -30,7 +30,7 @@ _COMMANDS = {
     "train": "train an agent by self-play; resumes a run by itself",
     "watch": "TensorBoard on a run, with a page that says what curves should look like",
     "report": "one HTML page of a run: curves, ladder, settings, games",
-    "play": "play against an agent in the terminal",
+    "play": "play against an agent in the terminal, or watch a robot",
     "match": "play two players against each other: score, Elo, 95 % interval",
     "ladder": "rate many players by games among all of them: a table and a plot",
     "gtp": "GTP engine on standard input and output",

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 import games
-from games.base import Game
+from games.base import Game, SimulatedGame
 from rl.errors import UserError
 from scripts.agents import find_agent
-from scripts.arguments import GameName
+from scripts.arguments import PlayedName
 from scripts.ports import free_port
 from scripts.terminal.console import Console
 from scripts.terminal.dialogue import Dialogue
 from scripts.terminal.preparation import Preparation, load, make_thinker, make_thinkers
+from scripts.terminal.robots.pilot import MOST_SIMULATIONS
 from scripts.terminal.thinking import LEVELS, Budget, Strength
 
 if TYPE_CHECKING:
@@ -32,17 +33,18 @@ _PACE = 1.0
 
 @dataclass(frozen=True)
 class Command:
-    """Play against an agent in the terminal: full screen where there is one, where `?` helps; else line by line, where
-    `help` tells the commands."""
+    """Play against an agent in the terminal, or watch a robot that it moves: full screen where there is one, where `?`
+    helps; else line by line, where `help` tells the commands."""
 
-    game: GameName
+    game: PlayedName
     agent: Path | None = None
     """The agent's file; by default the agent that ships with the game. Where none ships, a search with random rollouts
     plays."""
     level: int | None = None
     """Strength, 1 (a beginner can win) to 10 (full). By default 5, or 10 when --simulations or --seconds is given."""
     simulations: int | None = None
-    """Positions the agent looks at for each move, whatever the level says."""
+    """Positions the agent looks at for each move, whatever the level says; for a robot, before each step (0: it acts
+    at once, which is the default)."""
     seconds: float | None = None
     """Seconds the agent thinks about each move, whatever the level says."""
     first: Literal["me", "agent", "random"] = "me"
@@ -52,7 +54,7 @@ class Command:
     plain: bool = False
     """Line by line, as without a terminal."""
     watch: bool = False
-    """Full screen: watch two agents play each other."""
+    """Full screen: watch two agents play each other. A robot that nobody plays against is watched anyway."""
     opponent: Path | None = None
     """The other agent's file when two agents play; by default the same agent."""
     opponent_level: int | None = None
@@ -62,10 +64,59 @@ class Command:
     serve: int | None = None
     """Serve the full-screen app to browsers on this machine, at this port or, where it is taken, the next free one
     (pip install 'keima[serve]')."""
+    video: Path | None = None
+    """Robots: no screen, but an episode as an animated picture in this new file (.gif, .png)."""
+    window: bool = False
+    """Robots: in a window of the desktop instead of the terminal."""
+
+
+_FOR_BOARDS = ("level", "seconds", "first", "opponent", "opponent_level", "review")
+_FOR_ROBOTS = ("video", "window")
 
 
 def run(command: Command) -> int:
-    game = games.make_board(command.game)
+    game = games.make(command.game)
+    simulated = isinstance(game, SimulatedGame)
+    for name in _FOR_BOARDS if simulated else _FOR_ROBOTS:
+        if getattr(command, name) != getattr(Command(""), name):
+            what = "a task for a robot" if simulated else "a board game"
+            raise UserError(f"--{name.replace('_', '-')}: {game.name} is {what}, and has none")
+    if isinstance(game, SimulatedGame):
+        return _run_robot(command, game)
+    return _run_board(command, game)
+
+
+def _run_robot(command: Command, game: SimulatedGame) -> int:
+    from scripts.terminal.robots.start import Wishes, show_film, show_lines, show_screen, show_window
+
+    simulations = command.simulations or 0
+    if not 0 <= simulations <= MOST_SIMULATIONS:
+        raise UserError(f"--simulations {simulations}: for a robot 0 to {MOST_SIMULATIONS}")
+    if sum((command.video is not None, command.window, command.serve is not None, command.plain)) > 1:
+        raise UserError("--video, --window, --serve and --plain exclude each other")
+    if command.watch and not game.takes_person:
+        raise UserError(f"--watch: nobody plays against {game.name}, it is watched anyway")
+    seed = int(np.random.default_rng(command.seed).integers(2**62))
+    wishes = Wishes(
+        game=game,
+        agent=find_agent(game, command.agent),
+        is_asked=command.agent is not None,
+        simulations=simulations,
+        seed=seed,
+        with_person=game.takes_person and not command.watch,
+    )
+    if command.serve is not None:
+        return _serve(command.serve)
+    if command.video is not None:
+        return show_film(wishes, command.video)
+    if command.window:
+        return show_window(wishes)
+    if command.plain or not _is_full_screen():
+        return show_lines(wishes)
+    return show_screen(wishes)
+
+
+def _run_board(command: Command, game: Game) -> int:
     strength = _strength(command)
     if game.num_players != 2:
         raise UserError(f"{game.name} is for {game.num_players} player: there is nobody to play against")
@@ -93,6 +144,7 @@ def _run_app(command: Command, game: Game, strength: Strength) -> int:
     from scripts.terminal.app.mind import ProcessMind
     from scripts.terminal.app.palette import depth_of_terminal
     from scripts.terminal.app.session import Seat, Session
+    from scripts.terminal.app.table import Table
 
     generator = np.random.default_rng(command.seed)
     seed = int(generator.integers(2**62))
@@ -106,7 +158,8 @@ def _run_app(command: Command, game: Game, strength: Strength) -> int:
         other = Seat(_opponent_strength(command, strength), 1 if command.opponent is not None else 0)
         seats = (Seat(strength), agent) if _human(command, generator) == 0 else (agent, Seat(strength))
         session = Session(game, mind, (agent, other) if command.watch else seats, generator, pace=_PACE * command.watch)
-        return KeimaApp(session, depth_of_terminal(), opening).run() or 0
+        table = Table(session, depth_of_terminal())
+        return KeimaApp(table, None if opening is None else partial(opening, table)).run() or 0
     finally:
         mind.close()
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from games.base import FloatArray, Game
 from rl.protocols.played_game import PlayedGame
-from scripts.terminal.app.mind import News, Ready, Report
+from scripts.terminal.app.child import Ready
+from scripts.terminal.app.mind import News, Report
 from scripts.terminal.app.session import Seat, Session
 from scripts.terminal.thinking import Budget, Situation, Strength, Thought
 

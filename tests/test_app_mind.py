@@ -13,7 +13,8 @@ import pytest
 import games
 from rl.errors import UserError
 from rl.protocols.played_game import PlayedGame
-from scripts.terminal.app.mind import Failure, News, ProcessMind, Ready, Report
+from scripts.terminal.app.child import Failure, Ready
+from scripts.terminal.app.mind import News, ProcessMind, Report
 from scripts.terminal.app.session import OPEN_ENDED, situation_of
 from scripts.terminal.preparation import make_thinkers
 from scripts.terminal.thinking import Budget, NetworkThinker, RolloutThinker, Situation, Thinker, Thought, Watcher

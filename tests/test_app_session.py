@@ -13,7 +13,7 @@ from games.base import Game
 from rl.protocols.moves import BadRequest
 from rl.protocols.played_game import PlayedGame, SearchNote
 from rl.protocols.sgf import read_sgf
-from scripts.terminal.app.mind import Failure
+from scripts.terminal.app.child import Failure
 from scripts.terminal.app.review import Review
 from scripts.terminal.app.session import Seat, Session
 from scripts.terminal.thinking import LEVELS, Budget, Strength

@@ -18,8 +18,8 @@ from textual.pilot import Pilot
 
 import games
 from scripts.terminal.app.app import KeimaApp
-from scripts.terminal.app.commands import screen_picture
 from scripts.terminal.app.palette import Depth
+from scripts.terminal.app.pictures import screen_picture
 from scripts.terminal.app.table import Table
 
 pytestmark = pytest.mark.compiled_only  # no kernel runs here: once is enough
@@ -73,7 +73,7 @@ def app_of(name: str, *, depth: Depth = "full", plies: int = 4) -> KeimaApp:
             session.play(int(thought.actions[len(thought.actions) // 2]))
     mind.answer(0.3, done=False)
     session.tick()
-    return KeimaApp(session, depth)
+    return KeimaApp(Table(session, depth))
 
 
 @pytest.mark.parametrize("name", SMALL_GAMES)

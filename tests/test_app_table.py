@@ -79,7 +79,7 @@ def play(
     session, mind = session_of(made, person=person)
 
     async def run() -> None:
-        app = KeimaApp(session, depth)
+        app = KeimaApp(Table(session, depth))
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
             table = app.screen

@@ -15,7 +15,7 @@ from toy_area import ToyArea
 import games
 from rl.arena.truth import states_of
 from rl.pictures.board import HEAT, BoardPicture
-from rl.pictures.film import gif
+from rl.pictures.film import animation
 from rl.pictures.raster import image_size, png
 from rl.pictures.scene import Disc, Label, Point, Polygon, Scene, Stroke, below, beside, channels, mixed, titled
 from rl.pictures.svg import elements, svg
@@ -141,19 +141,19 @@ def test_gif_plays_its_frames_at_their_speed() -> None:
     frames = [np.full((20, 30, 3), 255, np.uint8) for _ in range(4)]
     for index, frame in enumerate(frames):
         frame[5:15, 6 * index : 6 * index + 6] = (214, 92, 60)
-    data = gif(frames, 0.05, width=60)
+    data = animation(frames, 20.0, "gif", 64)
     assert img_mime_type_detector.from_bytes(data) == "image/gif", "TensorBoard takes it for a picture that moves"
     with Image.open(io.BytesIO(data)) as picture:
-        assert image_size(data) == picture.size == (60, 40)
+        assert image_size(data) == picture.size == (30, 20)
         assert picture.n_frames == 4 and picture.info["loop"] == 0
         durations = []
         for index in range(4):
             picture.seek(index)
             durations.append(picture.info["duration"])
-            red, _, blue = picture.convert("RGB").getpixel((12 * index + 6, 20))
+            red, _, blue = picture.convert("RGB").getpixel((6 * index + 3, 10))
             assert red > 180 and blue < 90
-        assert durations == [50, 50, 50, 1000]
-    with Image.open(io.BytesIO(gif(frames[:1], 0.05))) as picture:
+        assert durations == [50, 50, 50, 1050]
+    with Image.open(io.BytesIO(animation(frames[:1], 20.0, "gif"))) as picture:
         assert picture.n_frames == 1
 
 

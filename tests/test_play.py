@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tmux_terminal import Tmux
 
 from scripts.cli import main
@@ -55,6 +56,18 @@ def test_an_agent_from_a_file_plays(
         ["tic_tac_toe", "--seconds", "nan"],
         ["tic_tac_toe", "--seconds", "1", "--simulations", "1"],
         ["tic_tac_toe", "--first", "you"],
+        ["tic_tac_toe", "--video", "film.gif"],
+        ["tic_tac_toe", "--window"],
+        ["planar_reach", "--level", "3"],
+        ["planar_reach", "--review", "game.sgf"],
+        ["planar_reach", "--watch"],
+        ["planar_reach", "--simulations", "-1"],
+        ["planar_reach", "--simulations", "5000"],
+        ["planar_reach", "--video", "film.mp4"],
+        ["planar_reach", "--video", "/nowhere/film.gif"],
+        ["planar_reach", "--video", "film.gif", "--window"],
+        ["planar_reach", "--agent", "/nowhere/agent.safetensors"],
+        ["planar_reach:fast"],
     ],
 )
 def test_bad_arguments_are_one_line_and_exit_code_two(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -252,3 +265,110 @@ def test_a_record_that_cannot_be_reviewed_is_told_before_the_screen_opens(
     assert main(["play", "hex9", "--review", str(path)]) == 2
     error = capsys.readouterr().err
     assert told in error and error.count("\n") == 1
+
+
+# --- robots -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.compiled_only
+def test_a_robot_is_watched_and_its_goal_moved_in_a_real_terminal(tmux: Tmux) -> None:
+    tmux.start(80, "play", "planar_reach", "--seed", "1", rows=24, environment="COLORTERM=truecolor")
+    tmux.wait("? helps.")
+    screen = tmux.wait_until(lambda screen: re.search(r"step [1-9]\d* of 50", screen) is not None, "it does not move")
+    before = goal_of(screen)
+    tmux.keys("Right", "Right", "Up")
+    screen = tmux.wait_until(
+        lambda screen: goal_of(screen) != before and "of 50" not in screen, "the goal is not moved"
+    )
+    tmux.keys("Space")
+    tmux.wait("paused")
+    tmux.keys("goal 0.2 -0.3", "Enter")
+    tmux.wait("goal x 0.20 y -0.30")
+    tmux.keys("Space")
+    screen = tmux.wait("\N{CHECK MARK} achieved", escapes=True)
+    assert "\x1b[38;2;" in screen or "\x1b[48;2;" in screen
+    tmux.call("resize-window", "-x", "60", "-y", "20")
+    tmux.keys("?")
+    tmux.wait("Esc closes")
+    tmux.keys("Escape")
+    tmux.keys("C-q")
+    assert "Traceback" not in tmux.wait("exit code 0")
+
+
+def goal_of(screen: str) -> str:
+    found = re.search(r"goal (x \S+ y \S+)", screen)
+    return found[1] if found else ""
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize(
+    ("environment", "shown", "never"),
+    [
+        ("COLORTERM= TERM=xterm-16color", "\x1b[107m", "\x1b[48;"),
+        ("NO_COLOR=1", "\N{BRAILLE PATTERN DOTS-12345678}", "\x1b[48;"),
+    ],
+)
+def test_robots_on_poor_terminals(tmux: Tmux, environment: str, shown: str, never: str) -> None:
+    tmux.start(80, "play", "planar_reach", rows=24, environment=environment)
+    tmux.wait("step ")
+    screen = tmux.wait(shown, escapes=True)
+    assert never not in screen
+    tmux.keys("C-c")
+    assert "Traceback" not in tmux.wait("exit code 0")
+
+
+@pytest.mark.compiled_only
+def test_air_hockey_is_played_by_a_person(tmux: Tmux) -> None:
+    tmux.start(100, "play", "air_hockey", "--seed", "3", rows=30, environment="NO_COLOR=1")
+    tmux.wait("0 you")
+    tmux.wait_until(lambda screen: re.search(r"step [1-9]", screen) is not None, "it does not move")
+    tmux.keys("Space")
+    before = cross_of(tmux.wait("paused"))
+    tmux.keys("Left", "Left")
+    tmux.wait_until(lambda screen: 0 <= cross_of(screen) < before, "the cross is not moved to the left")
+    tmux.keys("C-q")
+    assert "Traceback" not in tmux.wait("exit code 0")
+
+
+def cross_of(screen: str) -> int:
+    """The column of what the mallet goes to; -1 where there is none."""
+    return max(line.find("\N{OPEN CENTRE CROSS}") for line in screen.split("\n"))
+
+
+@pytest.mark.compiled_only
+def test_a_robot_is_asked_for_in_lines_under_a_pipe() -> None:
+    command = [sys.executable, "-m", "scripts.cli", "play", "cart_pole_swing_up", "--seed", "2"]
+    done = subprocess.run(command, input="run 10\nquit\n", capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "") and "step 10 of 250" in done.stdout
+
+
+def test_an_episode_becomes_a_film(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "film.gif"
+    assert main(["play", "planar_reach", "--seed", "1", "--video", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "step 50 of 50" in said and str(path) in said and said.count("\n") == 1
+    with Image.open(path) as film:
+        assert film.n_frames > 20 and film.size == (480, 480)
+    before = path.read_bytes()
+    assert main(["play", "planar_reach", "--video", str(path)]) == 2
+    assert str(path) in capsys.readouterr().err and path.read_bytes() == before
+
+
+def test_a_film_that_cannot_be_drawn_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise RuntimeError("nothing draws here")
+
+    monkeypatch.setattr("games.robots.game.picture", refuse)
+    path = tmp_path / "film.gif"
+    assert main(["play", "planar_reach", "--video", str(path)]) == 2
+    assert "nothing draws here" in capsys.readouterr().err and not path.exists()
+
+
+def test_a_window_needs_a_desktop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["play", "planar_reach", "--window"]) == 2
+    error = capsys.readouterr().err
+    assert "no desktop" in error and error.count("\n") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,6 +74,18 @@ def test_windows_follow_each_step(display: str) -> None:
     command = [sys.executable, "-c", WINDOW, *shown]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
     assert result.stdout == "shown\n", result.stderr
+
+
+def test_keima_play_shows_a_window(display: str) -> None:
+    environment = {**os.environ, "DISPLAY": display, "SDL_VIDEODRIVER": "x11"}
+    command = [sys.executable, "-m", "scripts.cli", "play", "planar_reach", "--window", "--seed", "1"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout is not None
+    assert "Close the window" in process.stdout.readline()
+    assert process.stdout.readline().startswith("step 50 of 50")
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and rest.endswith("Goodbye.\n")
 
 
 def test_modes_that_there_are_not_are_refused() -> None:

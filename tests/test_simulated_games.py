@@ -49,6 +49,35 @@ def test_every_simulated_game_keeps_the_contract(name: str) -> None:
     assert low < high and 0 < game.discount < 1
 
 
+@pytest.mark.parametrize("name", [*games.simulated_names(), "planar_reach:dense"])
+def test_what_people_are_told_and_set(name: str) -> None:
+    """Goals, as they are drawn at the start, lie within what may be set; keys do what they are said to do; small
+    pictures show the same; scripts act within bounds."""
+    game = made(name)
+    states = game.new_states(np.arange(50, dtype=np.uint64))
+    actions = game.scripted_actions(states)
+    assert game.has_script and actions.shape == (50, game.action_size) and np.abs(actions).max() <= 1.0
+    small, large = game.picture(states[0], 240), game.picture(states[0])
+    wanted = small.shape[0] / small.shape[1]
+    assert small.size <= large.size and wanted == pytest.approx(large.shape[0] / large.shape[1], abs=0.01)
+    assert small.mean() == pytest.approx(large.mean(), abs=4.0)
+    setting = game.goal_setting
+    assert (setting is None) == (game.goal_size == 0)
+    if setting is not None:
+        goals = game.desired_goals(states)
+        assert goals.shape == (50, game.goal_size) == (50, len(setting.numbers)) and len(setting.steps) in (2, 3)
+        low, high = (np.array([getattr(number, end) for number in setting.numbers]) for end in ("low", "high"))
+        assert (goals >= low - 1e-6).all() and (goals <= high + 1e-6).all() and (low <= high).all()
+        assert all(number.unit in ("m", "rad") for number in setting.numbers)
+        wanted_goals = np.broadcast_to((0.5 * (low + high)).astype(np.float32), goals.shape)
+        game.set_goals(states, wanted_goals)
+        np.testing.assert_array_equal(game.desired_goals(states), wanted_goals)
+        if game.picture_area is not None:
+            left, bottom, right, top = game.picture_area
+            assert left < low[0] and high[0] < right and bottom < low[1] and high[1] < top
+            assert setting.steps[0][0] > 0 and setting.steps[1][1] > 0
+
+
 @pytest.mark.parametrize("name", ["planar_reach", "planar_reach:dense", "quadrotor_2d_hover", "diff_drive_park"])
 def test_rewards_of_other_goals_are_those_of_the_task(name: str) -> None:
     """A state that desires another goal is rewarded for it, as the task has it."""

@@ -16,6 +16,10 @@ _SPEED, _NEAR = 2.5, 0.25  # m/s and m that stand for 1: pucks and mallets are s
 _SCALES = np.array((1.0 / table.LENGTH, 1.0 / table.WIDTH, 1.0 / _SPEED, 1.0 / _SPEED) * 3, np.float32)
 
 
+_HURRY = 12.0
+"""1/s: how fast a person's mallet goes where it is wanted, for each metre that it is away."""
+
+
 class AirHockeyGame(RobotGame):
     """The two-player side of `AirHockey` as a `SimulatedGame`.
 
@@ -35,6 +39,7 @@ class AirHockeyGame(RobotGame):
     """
 
     rows_per_state = 2
+    person_area = (table.MALLET, table.MALLET - table.WIDTH, table.LENGTH - table.MALLET, table.WIDTH - table.MALLET)
     task: AirHockey
 
     def __init__(self, periods: int = USUAL_PERIODS) -> None:
@@ -78,6 +83,15 @@ class AirHockeyGame(RobotGame):
     @property
     def steps_per_second(self) -> float:
         return super().steps_per_second / self.periods
+
+    def person_places(self, states: StateArray) -> FloatArray:
+        """[n, 2] the mallet on the right."""
+        return -self.task.observe_both(rows_of(states))[:, 1, 4:6]  # its own frame is turned by half a turn
+
+    def person_answers(self, states: StateArray, targets: FloatArray) -> FloatArray:
+        missing = self.person_places(states) - targets
+        answers: FloatArray = np.clip(_HURRY * missing / table.MALLET_SPEED, -1.0, 1.0).astype(np.float32)
+        return answers[:, None]
 
     def exchange_batch(self, states: StateArray, actions: FloatArray) -> None:
         states["row"], states["answer"] = _turned(states["row"]), actions

@@ -11,7 +11,7 @@ from games.base import FloatArray, HashArray
 from games.compiled import njit
 from games.random import uniform
 from games.robots.arm_box import BOX, BoxTask, box_parameters
-from games.robots.arm_task import GOAL_RANGE, STEP
+from games.robots.arm_task import GOAL_RANGE, STEP, arm_goals
 from games.robots.environment import GoalEnv
 from games.robots.scalars import between, clip
 from games.robots.simulation import layout_of
@@ -69,6 +69,7 @@ class ArmPickPlace(BoxTask):
     layout = _LAYOUT
     without = ()
     home = (0.0, 0.0, 0.2)
+    goal_setting = arm_goals(BOX, BOX + _HIGHEST)
     parameters: ClassVar = box_parameters(_LAYOUT)
     state_size = _LAYOUT.size + 3 + len(parameters)
     action_size = 4

@@ -9,7 +9,18 @@ import numpy as np
 from games.base import FloatArray, HashArray
 from games.compiled import njit
 from games.random import uniform
-from games.robots.arm_task import FINGERS, GOAL_RANGE, PLACES, SPEED_LIMIT, SPEEDS, STEP, ArmTask, arm_parameters, tips
+from games.robots.arm_task import (
+    FINGERS,
+    GOAL_RANGE,
+    PLACES,
+    SPEED_LIMIT,
+    SPEEDS,
+    STEP,
+    ArmTask,
+    arm_goals,
+    arm_parameters,
+    tips,
+)
 from games.robots.environment import GoalEnv
 from games.robots.scalars import between
 from games.robots.simulation import layout_of
@@ -35,6 +46,7 @@ class ArmReach(ArmTask):
     layout = _LAYOUT
     without = ("box", "left_finger", "right_finger")
     home = (0.0, 0.0, 0.2)
+    goal_setting = arm_goals(0.2 - GOAL_RANGE, 0.2 + GOAL_RANGE)
     parameters: ClassVar = arm_parameters(_LAYOUT)
     state_size = _LAYOUT.size + 3 + len(parameters)
     action_size = 3

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray
 from games.compiled import njit
+from games.goals import GoalNumber, GoalSetting
 from games.robots.chain import NUM_JOINTS, Chain, Vector, bring_tip, chain_of, place, velocity_of_tip
 from games.robots.scalars import clip
 from games.robots.simulation import Fields, Layout, SimulatedTask, load_model
@@ -101,6 +102,17 @@ def observe_arm(chain: Chain, states: RowArray, qvel: int, num_fingers: int, obs
             moves = finger < num_fingers
             seen[3 + finger] = state[NUM_JOINTS + finger] if moves else 0.0
             seen[8 + finger] = state[qvel + NUM_JOINTS + finger] if moves else 0.0
+
+
+def arm_goals(lowest: float, highest: float) -> GoalSetting:
+    """How people set a goal of the arm, between heights in m. The camera looks at the table from a corner: what is to
+    the right in a picture is between x and y."""
+    numbers = (
+        GoalNumber("x", "m", -GOAL_RANGE, GOAL_RANGE),
+        GoalNumber("y", "m", -GOAL_RANGE, GOAL_RANGE),
+        GoalNumber("z", "m", lowest, highest),
+    )
+    return GoalSetting(numbers, ((0.02, 0.02, 0.0), (-0.02, 0.02, 0.0), (0.0, 0.0, 0.02))[: 2 + (lowest < highest)])
 
 
 class ArmTask(GoalTask, SimulatedTask):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, HashArray
 from games.compiled import inlined, njit
+from games.goals import GoalNumber, GoalSetting
 from games.random import uniform
 from games.robots.environment import GoalEnv
 from games.robots.scalars import between, clip, wrap_angle
@@ -143,6 +144,14 @@ class DiffDrivePark(GoalTask):
     observation_high = (LOT, LOT, 1.0, 1.0, SPEED_LIMIT)
     goal_low = (-LOT, -LOT, -math.pi)
     goal_high = (LOT, LOT, math.pi)
+    goal_setting = GoalSetting(
+        (
+            GoalNumber("x", "m", -ROOM, ROOM),
+            GoalNumber("y", "m", -ROOM, ROOM),
+            GoalNumber("heading", "rad", -math.pi, math.pi),
+        ),
+        ((0.1, 0.0, 0.0), (0.0, 0.1, 0.0), (0.0, 0.0, math.pi / 12)),
+    )
     control_rate = RATE
     max_episode_steps = 100
     discount = 0.97

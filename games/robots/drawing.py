@@ -25,7 +25,7 @@ COLOURS = {
     "goal": (96, 168, 104),
     "rival": (150, 110, 70),
 }
-_WIDTH = 480  # pixels of a picture
+_SMALL = 240  # pixels: no wider pictures are small
 _FINER = 2  # painted so many times larger, then made smaller, for smooth edges
 
 
@@ -33,14 +33,16 @@ class Canvas:
     """Paints in metres, x to the right and y upwards. Colours are the names of COLOURS; what is painted later lies on
     top."""
 
-    def __init__(self, view: tuple[float, float, float, float]) -> None:
-        """`view` is (left, bottom, right, top) in metres."""
-        left, _, right, top = view
-        self._scale = _WIDTH * _FINER / (right - left)
+    def __init__(self, view: tuple[float, float, float, float], width: int = 480) -> None:
+        """`view` is (left, bottom, right, top) in metres, `width` that of the picture in pixels."""
+        left, bottom, right, top = view
+        self._scale = width * _FINER / (right - left)
         self._left, self._top = left, top
-        height = round(_WIDTH * (top - view[1]) / (right - left))
-        self._size = (_WIDTH, height)
-        self._surface = pygame.Surface((_WIDTH * _FINER, height * _FINER))
+        height = round(width * (top - bottom) / (right - left))
+        self._size = (width, height)
+        self.is_small = width <= _SMALL
+        """Whether a picture need not be made as well as it could be."""
+        self._surface = pygame.Surface((width * _FINER, height * _FINER))
         self._surface.fill(COLOURS["paper"])
 
     def disc(self, centre: Point, radius: float, colour: str) -> None:
@@ -77,6 +79,10 @@ class Canvas:
         return (float(point[0]) - self._left) * self._scale, (self._top - float(point[1])) * self._scale
 
 
+class NoWindow(RuntimeError):
+    """There is no desktop to open a window on. One line, for people."""
+
+
 class Screen:
     """A window on the desktop."""
 
@@ -91,13 +97,21 @@ class Screen:
         self._window: pygame.Surface | None = None
 
     def show(self, pixels: npt.NDArray[np.uint8]) -> None:
-        """Show a picture [height, width, 3], no sooner than the rate lets it."""
+        """Show a picture [height, width, 3], no sooner than the rate lets it. Raises NoWindow where it cannot."""
         if self._window is None:
-            self._window = pygame.display.set_mode((pixels.shape[1], pixels.shape[0]))
+            try:
+                self._window = pygame.display.set_mode((pixels.shape[1], pixels.shape[0]))
+            except pygame.error as error:
+                raise NoWindow(f"no window can be opened here: {error}") from None
         pygame.event.pump()  # else the desktop takes the window for dead
         self._window.blit(pygame.surfarray.make_surface(pixels.swapaxes(0, 1)), (0, 0))
         pygame.display.flip()
         self._clock.tick(self._rate)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether a person has closed it."""
+        return self._window is not None and bool(pygame.event.peek(pygame.QUIT))
 
     def close(self) -> None:
         pygame.display.quit()

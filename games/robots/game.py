@@ -29,6 +29,7 @@ class RobotGame(SimulatedGame):
         self.num_actions = self.num_extra_actions = 2 * task.action_size
         self.max_num_moves = task.max_episode_steps
         self.discount, self.value_range = task.discount, task.value_range
+        self.picture_area = None if task.in_perspective else task.view
         self._middles, self._halves = _scales(task.observation_low, task.observation_high)
         num_seen = task.observation_size
         self._goals = task if isinstance(task, GoalTask) else None
@@ -64,8 +65,7 @@ class RobotGame(SimulatedGame):
         return super().achieved_goals(states) if self._goals is None else self._goals.achieved_goals(rows_of(states))
 
     def desired_goals(self, states: StateArray) -> FloatArray:
-        assert self._goals is not None
-        return self._goals.desired_goals(rows_of(states))
+        return super().desired_goals(states) if self._goals is None else self._goals.desired_goals(rows_of(states))
 
     def set_goals(self, states: StateArray, goals: FloatArray) -> None:
         assert self._goals is not None
@@ -84,8 +84,11 @@ class RobotGame(SimulatedGame):
         assert self._goals is not None
         return self._goals.rewards(achieved, desired), self._goals.terminations(achieved)
 
-    def picture(self, state: State) -> npt.NDArray[np.uint8]:
-        return picture(self.task, state["row"])
+    def picture(self, state: State, width: int = 480) -> npt.NDArray[np.uint8]:
+        return picture(self.task, state["row"], width)
+
+    def scripted_actions(self, states: StateArray) -> FloatArray:
+        return self.task.scripted_actions(rows_of(states))
 
     @property
     def steps_per_second(self) -> float:

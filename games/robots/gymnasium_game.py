@@ -102,7 +102,7 @@ class GymnasiumGame(SimulatedGame):
         own: FloatArray = self._action_middle + self._action_half * np.clip(actions, np.float32(-1), np.float32(1))
         return own
 
-    def picture(self, state: State) -> npt.NDArray[np.uint8]:
+    def picture(self, state: State, width: int = 480) -> npt.NDArray[np.uint8]:
         self.restore(self._env, state["saved"])
         return np.asarray(self._env.render(), np.uint8)
 
@@ -147,3 +147,15 @@ class Pendulum(GymnasiumGame):
         states["seen"][:, 0], states["seen"][:, 1], states["seen"][:, 2] = np.cos(angle), np.sin(angle), speed
         states["num_moves"] += 1
         return (-costs).astype(np.float32), np.zeros(len(states), np.bool_)
+
+    def scripted_actions(self, states: StateArray) -> FloatArray:
+        """Pump energy until there is as much as upright at rest (Astrom and Furuta 2000, "Swinging up a pendulum by
+        energy control"); near there, a spring with damping."""
+        angle, speed = states["saved"][:, 0], states["saved"][:, 1]
+        wrapped = (angle + np.pi) % (2.0 * np.pi) - np.pi
+        missing = 15.0 - (0.5 * speed**2 + 15.0 * np.cos(angle))
+        pumping = np.where(speed >= 0.0, 1.0, -1.0) * missing
+        holding = -(10.0 * wrapped + 2.5 * speed)
+        near = (np.abs(wrapped) < 0.5) & (np.abs(speed) < 3.0)
+        actions: FloatArray = np.clip(np.where(near, holding, pumping), -1.0, 1.0).astype(np.float32)
+        return actions[:, None]

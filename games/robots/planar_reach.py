@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, HashArray
 from games.compiled import njit
+from games.goals import GoalNumber, GoalSetting
 from games.random import uniform
 from games.robots.arm import Motion, Servo, advance_arm, mass_of, reach_angles, stopped, tip_of
 from games.robots.environment import GoalEnv
@@ -116,6 +117,9 @@ class PlanarReach(GoalTask):
     observation_high = (1.0, 1.0, 1.0, 1.0, VELOCITY_LIMIT, VELOCITY_LIMIT, _REACH, _REACH)
     goal_low = (-_REACH, -_REACH)
     goal_high = (_REACH, _REACH)
+    goal_setting = GoalSetting(
+        (GoalNumber("x", "m", -_REACH, _REACH), GoalNumber("y", "m", -_REACH, _REACH)), ((0.04, 0.0), (0.0, 0.04))
+    )
     control_rate = RATE
     max_episode_steps = 50
     parameters: ClassVar = {

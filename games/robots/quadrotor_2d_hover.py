@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, HashArray
 from games.compiled import inlined, njit
+from games.goals import GoalNumber, GoalSetting
 from games.random import uniform
 from games.robots.environment import GoalEnv
 from games.robots.scalars import between, clip, wrap_angle
@@ -139,6 +140,13 @@ class Quadrotor2DHover(GoalTask):
     observation_high = (WALL, CEILING, math.pi, SPEED_LIMIT, SPEED_LIMIT, SPIN_LIMIT)
     goal_low = (-WALL, 0.0)
     goal_high = (WALL, CEILING)
+    goal_setting = GoalSetting(
+        (
+            GoalNumber("place", "m", MARGIN - WALL, WALL - MARGIN),
+            GoalNumber("height", "m", MARGIN, CEILING - MARGIN),
+        ),
+        ((0.1, 0.0), (0.0, 0.1)),
+    )
     control_rate = RATE
     max_episode_steps = 150
     discount = 0.97

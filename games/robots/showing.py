@@ -28,11 +28,11 @@ def rendered(task: Task, state: StateRow, mode: str) -> npt.NDArray[Any]:
     return picture(task, state)
 
 
-def picture(task: Task, state: StateRow) -> npt.NDArray[np.uint8]:
+def picture(task: Task, state: StateRow, width: int = 480) -> npt.NDArray[np.uint8]:
     """[height, width, 3] uint8: a state as the task draws it."""
     from games.robots.drawing import Canvas
 
-    canvas = Canvas(task.view)
+    canvas = Canvas(task.view, width)
     task.draw(canvas, state)
     return canvas.pixels()
 

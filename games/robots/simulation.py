@@ -182,7 +182,7 @@ class SimulatedTask(SpatialTask):
             fields[name][:, motors] = gains[:, None, None] * getattr(self.model, name)[motors]
 
     def draw(self, canvas: Canvas, state: npt.NDArray[np.float64]) -> None:
-        canvas.image(camera_of(self.model).pixels(self._data(state)))
+        canvas.image(camera_of(self.model, canvas.is_small).pixels(self._data(state)))
 
     def depths(self, state: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         return camera_of(self.model).depths(self._data(state))

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, HashArray
 from games.compiled import njit
+from games.goals import GoalSetting
 from games.random import uniform
 from games.robots.scalars import between
 
@@ -69,6 +70,8 @@ class Task(ABC):
     """Whether a step costs more than a small network's evaluation: what was stepped once is then better kept."""
     view: ClassVar[tuple[float, float, float, float]]
     """What a picture shows, in metres: (left, bottom, right, top)."""
+    in_perspective: ClassVar[bool] = False
+    """Whether pictures are a camera's: of `view`, their shape alone counts then."""
 
     @property
     def observation_size(self) -> int:
@@ -155,6 +158,8 @@ class GoalTask(Task):
     """[G] no goal, achieved or desired, lies below."""
     goal_high: ClassVar[tuple[float, ...]]
     """[G] nor above."""
+    goal_setting: ClassVar[GoalSetting]
+    """How people set it."""
 
     def __init__(self, dense: bool = False) -> None:
         self.dense = dense

@@ -1,36 +1,48 @@
-"""Something that moves, as a GIF that plays by itself and over again, with Pillow."""
+"""Something that moves, as an animated picture that plays by itself and over again, with Pillow."""
 
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-_COLOURS = 64
-_LAST_SECONDS = 1.0
-"""The last frame stands so long, so that the end is seen."""
+ANIMATIONS = {".gif": "gif", ".png": "png", ".apng": "png"}
+"""The kinds of animated pictures, by how their files end."""
+_LAST_MILLISECONDS = 1000
+"""The last frame stands so much longer, so that the end is seen."""
 
 
-def gif(frames: Sequence[npt.NDArray[np.uint8]], frame_seconds: float, width: int = 320) -> bytes:
-    """The bytes of a GIF file: `frames` [height, width, 3], all of one size and at least one, made `width` pixels wide
-    and shown `frame_seconds` each, in steps of a hundredth of a second, as the format has them."""
-    height = round(frames[0].shape[0] * width / frames[0].shape[1])
-    small = [Image.fromarray(frame).resize((width, height), Image.Resampling.BOX) for frame in frames]
-    # One palette for all: neighbouring frames then differ where something moved, and only that is written.
-    palette = _side_by_side([small[0], small[len(small) // 2], small[-1]]).quantize(_COLOURS)
-    first, *others = (frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in small)
-    durations = [10 * max(1, round(100.0 * frame_seconds))] * len(others) + [round(1000.0 * _LAST_SECONDS)]
+def animation(
+    frames: Sequence[npt.NDArray[np.uint8]], frames_per_second: float, kind: str, colours: int = 256
+) -> bytes:
+    """The bytes of an animated picture of `frames` [height, width, 3], of one size and at least one: a `kind` of
+    ANIMATIONS.
+
+    A GIF counts hundredths of a second, so that its frames last as long as that allows on average; it has one palette
+    of `colours` for all of them, so that neighbouring frames differ where something moved, and only that is written.
+    """
+    images = [Image.fromarray(frame) for frame in frames]
+    unit = 10 if kind == "gif" else 1  # ms
+    ends = [round(1000 * (index + 1) / (frames_per_second * unit)) for index in range(len(images))]
+    durations = [unit * (end - begin) for begin, end in itertools.pairwise([0, *ends])]
+    durations[-1] += _LAST_MILLISECONDS
+    if kind == "gif":
+        palette = _palette(images, colours)
+        images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     file = io.BytesIO()
-    first.save(file, "gif", save_all=True, append_images=others, duration=durations, loop=0)
+    images[0].save(file, kind, save_all=True, append_images=images[1:], duration=durations, loop=0)
     return file.getvalue()
 
 
-def _side_by_side(pictures: Sequence[Image.Image]) -> Image.Image:
-    width, height = pictures[0].size
-    sheet = Image.new("RGB", (width * len(pictures), height))
-    for index, picture in enumerate(pictures):
-        sheet.paste(picture, (index * width, 0))
-    return sheet
+def _palette(images: Sequence[Image.Image], colours: int) -> Image.Image:
+    """The colours of some of the pictures, from the first to the last."""
+    some = images[:: max(1, len(images) // 8)]
+    width, height = images[0].size
+    sheet = Image.new("RGB", (width, height * len(some)))
+    for row, image in enumerate(some):
+        sheet.paste(image, (0, height * row))
+    return sheet.quantize(colours)

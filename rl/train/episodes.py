@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from games.base import BoolArray, FloatArray, HashArray, SimulatedGame, State, StateArray
 from rl.arena.elo import Pairing
-from rl.pictures.film import gif
+from rl.pictures.film import animation
 from rl.search.driver import SearchConfig
 from rl.search.evaluation import Evaluator
 from rl.search.proposals import GaussianProposer, mode_of
@@ -18,7 +18,7 @@ from rl.search.random import random_bits
 from rl.search.simulator import SimulatorSearch, ask
 
 _KEY = np.uint64(0x6A756467)  # "judg"
-_MOST_FRAMES = 60
+_MOST_FRAMES, _FILM_WIDTH, _FILM_COLOURS = 60, 320, 64
 FILM_NAME = "episodes/film"
 """An episode as a GIF in TensorBoard; in the record of the run, of which step's network a film is kept."""
 
@@ -173,5 +173,5 @@ def film(game: SimulatedGame, states: Sequence[State]) -> bytes:
     """An episode as a GIF file, at the speed at which it goes in the world; of long ones, some of the frames. Raises
     RuntimeError where the game's pictures cannot be drawn."""
     shown = np.linspace(0, len(states) - 1, min(_MOST_FRAMES, len(states))).round().astype(int)
-    seconds = (len(states) - 1) / game.steps_per_second
-    return gif([game.picture(states[index]) for index in shown], seconds / max(1, len(shown) - 1))
+    rate = game.steps_per_second * max(1, len(shown) - 1) / max(1, len(states) - 1)
+    return animation([game.picture(states[index], _FILM_WIDTH) for index in shown], rate, "gif", _FILM_COLOURS)

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import psutil  # type: ignore[import-untyped]
 
 import games
+from games.base import SimulatedGame
 from rl.errors import UserError
-from scripts.arguments import GameName
+from scripts.arguments import PlayedName
 from scripts.bench.report import Figure, Options, Report, require_positive
 
 _ROWS, _COLUMNS = 24, 80
@@ -30,9 +31,9 @@ _MARK = "\N{LEFT ONE EIGHTH BLOCK}"
 @dataclass(frozen=True)
 class AppBench(Options):
     """The full-screen `keima play` in a terminal of 80 by 24: seconds until the board is there, and milliseconds from a
-    key to what it changes on the screen, while the agent ponders with every core it is given."""
+    key to what it changes on the screen, while the agent ponders with every core it is given, or the robot moves."""
 
-    game: GameName = "go9"
+    game: PlayedName = "go9"
     starts: int = 5
     """Starts that are timed, after one that is not."""
     keys: int = 200
@@ -94,15 +95,25 @@ class Terminal:
 def measure(command: AppBench) -> Report:
     """Start times, then the latency of keys in one more start."""
     require_positive({"starts": command.starts, "keys": command.keys})
-    game = games.make_board(command.game)
+    game = games.make(command.game)
+    moves = isinstance(game, SimulatedGame)
     starts = [start_seconds(game.name) for _ in range(command.starts + 1)][1:]
     waited, worked = zip(*starts, strict=True)
-    latencies = sorted(1000 * latency for latency in key_seconds(game.name, command.keys))
+    latencies = sorted(
+        1000 * latency for latency in key_seconds(game.name, command.keys, "action" if moves else "visits")
+    )
     late = latencies[min(len(latencies) - 1, int(0.95 * len(latencies)))]
     figures = (
         Figure("start to the board on the screen", "s", waited, "wall", 3.0, at_most=True),
         Figure("start to the board on the screen", "s", worked, "cpu"),
-        Figure("key to redraw while the agent ponders", "ms", tuple(latencies), "wall", 50.0, at_most=True),
+        Figure(
+            f"key to redraw while the {'robot moves' if moves else 'agent ponders'}",
+            "ms",
+            tuple(latencies),
+            "wall",
+            50.0,
+            at_most=True,
+        ),
         Figure("the same, 95th percentile", "ms", (late,), "wall", 50.0, at_most=True),
     )
     notes = ("typed letters, until the line that shows them has been sent to the terminal",)
@@ -120,11 +131,11 @@ def start_seconds(game: str) -> tuple[float, float]:
         terminal.close()
 
 
-def key_seconds(game: str, num_keys: int) -> list[float]:
-    """From each key to the screen that shows it, once the agent ponders."""
+def key_seconds(game: str, num_keys: int, busy: str) -> list[float]:
+    """From each key to the screen that shows it, once `busy` is on it: the agent ponders, or the robot moves."""
     terminal, found = Terminal(game), []
     try:
-        terminal.wait("visits")
+        terminal.wait(busy)
         typed = 0
         for _ in range(num_keys):
             terminal.drain(0.1)

@@ -7,13 +7,11 @@ from typing import ClassVar
 
 from textual.app import App
 
-from scripts.terminal.app.palette import Depth
-from scripts.terminal.app.session import Session
-from scripts.terminal.app.table import Table
+from scripts.terminal.app.desk import Desk
 
 
 class KeimaApp(App[int]):
-    """A table with a board, in the colours that the terminal has."""
+    """A screen, in the colours that the terminal has."""
 
     ENABLE_COMMAND_PALETTE = False
     TITLE = "keima"
@@ -22,7 +20,7 @@ class KeimaApp(App[int]):
     #body { height: 1fr; }
     #panel { width: 1fr; padding: 0 0 0 1; height: 1fr; }
     #entry { height: 1; }
-    HelpScreen, LevelScreen { align: center middle; }
+    ModalScreen { align: center middle; }
     .window { width: auto; max-width: 100%; height: auto; max-height: 100%; padding: 0 2; border: round $accent;
               background: $surface; }
     .window Static { width: auto; }
@@ -30,15 +28,15 @@ class KeimaApp(App[int]):
     .below { color: $text-muted; }
     """
 
-    def __init__(self, session: Session, depth: Depth, opening: Callable[[Table], None] | None = None) -> None:
-        """`opening` is done once the board is there: it may show a review."""
-        super().__init__(ansi_color=depth != "full")
+    def __init__(self, desk: Desk, opening: Callable[[], None] | None = None) -> None:
+        """`opening` is done once the screen is there: it may show a review."""
+        super().__init__(ansi_color=desk.depth != "full")
         self.animation_level = "none"  # over ssh each frame costs
-        self._table, self._depth, self._opening = Table(session, depth), depth, opening
+        self._desk, self._opening = desk, opening
 
     def on_mount(self) -> None:
-        """Show the board."""
-        self.theme = "textual-dark" if self._depth == "full" else "ansi-dark"
-        self.push_screen(self._table)
+        """Show the screen."""
+        self.theme = "textual-dark" if self._desk.depth == "full" else "ansi-dark"
+        self.push_screen(self._desk)
         if self._opening is not None:
-            self.call_after_refresh(self._opening, self._table)
+            self.call_after_refresh(self._opening)

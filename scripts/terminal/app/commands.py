@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from textual.app import App
+from typing import TYPE_CHECKING
 
 from games.base import Game
 from rl.protocols.moves import BadRequest
 from rl.protocols.played_game import parse_move
 from rl.protocols.sgf import MOST_BYTES, read_sgf
 from scripts.terminal.app.levels import level_text
+from scripts.terminal.app.pictures import picture, written
 from scripts.terminal.app.review import Review
 from scripts.terminal.app.screens import HelpScreen, LevelScreen
 from scripts.terminal.app.view import HEAT_KINDS
@@ -27,19 +25,6 @@ REVIEW_SIMULATIONS = 400
 """Positions that a review looks at for each move."""
 _MOST_VISITS = 200_000
 _MOST_SECONDS = 3600.0
-
-
-def carry_out(table: Table, line: str) -> None:
-    """Do what a line asks for, or say in one line why not."""
-    word, *arguments = line.split(maxsplit=1)
-    try:
-        said = COMMANDS[word.lower()](table, arguments[0] if arguments else "")
-    except BadRequest as error:
-        said = f"{error}"
-    if said is not None:
-        table.say(said[:1].upper() + said[1:])
-    else:
-        table.redraw()
 
 
 def open_record(game: Game, path: Path) -> Callable[[Table], None]:
@@ -235,33 +220,7 @@ def _save(table: Table, text: str) -> str | None:
     if not text:
         table.typed = "save "
         return None
-    return _written(text, table.session.record(), "The game")
-
-
-def _picture(table: Table, text: str) -> str | None:
-    if not text:
-        table.typed = "picture "
-        return None
-    # Not now: the screen still shows the line that asks for it.
-    table.call_after_refresh(lambda: table.say(_written(text, screen_picture(table.app), "The screen")))
-    return ""
-
-
-def screen_picture(app: App[Any]) -> str:
-    """The screen as an SVG, in whatever fixed-width font is there: Textual's would be loaded from the network."""
-    return re.sub(r"@font-face \{.*?\}\s*", "", app.export_screenshot(), flags=re.DOTALL)
-
-
-def _written(name: str, content: str, what: str) -> str:
-    """Write a new file; what to say of it."""
-    try:
-        with open(name, "x", encoding="utf-8") as file:
-            file.write(content)
-    except FileExistsError:
-        return f"There is a file {name} already: it stays as it is."
-    except OSError as error:
-        return f"{name}: {error.strerror}."
-    return f"{what} is in {name}."
+    return written(text, table.session.record(), "The game")
 
 
 def _load(table: Table, text: str) -> str | None:
@@ -308,7 +267,7 @@ COMMANDS: Mapping[str, Callable[[Table, str], str | None]] = {
     "continue": _continue,
     "save": _save,
     "load": _load,
-    "picture": _picture,
+    "picture": picture,
     "help": _help,
     "quit": _quit,
 }

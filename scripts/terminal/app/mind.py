@@ -1,28 +1,19 @@
-"""The agent as the app has it: in a process of its own, asked and heard without ever waiting.
-
-A process, not a thread: importing torch and compiling kernels hold Python's lock for long stretches, and a person sees
-each of them. It also runs at a lower priority than the app, so that keys are answered while the search uses every core.
-"""
+"""The agent as the app has it: in a process of its own, asked and heard without ever waiting."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import time
 from collections.abc import Callable, Sequence
-from multiprocessing import get_context
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import NamedTuple, Protocol
 
 from games.base import FloatArray
-from rl.errors import UserError
+from scripts.terminal.app.child import Child, Failure, Ready, ready
 from scripts.terminal.thinking import Budget, Situation, Thinker, Thought
 
 _INTERVAL = 0.1
 """Seconds between two reports."""
-_LOWER_PRIORITY = 5
-_PATIENCE = 0.5
 
 
 class Question(NamedTuple):
@@ -47,17 +38,6 @@ class Report(NamedTuple):
     """It thinks no longer."""
     ownership: FloatArray | None
     """As `Thinker.ownership`."""
-
-
-class Ready(NamedTuple):
-    """The agents are loaded and their kernels compiled."""
-
-
-class Failure(NamedTuple):
-    """The agent is no more."""
-
-    text: str
-    """Why, in one line."""
 
 
 News = Report | Ready | Failure
@@ -85,46 +65,21 @@ class Mind(Protocol):
         ...
 
 
-class ProcessMind:
+class ProcessMind(Child):
     """The agents in a process of their own, which ends with this one."""
 
     def __init__(self, make: Maker) -> None:
         """`make` has to be picklable: a function of a module, or a partial of one."""
-        context = get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, make), name="agent", daemon=True)
-        self._process.start()
-        theirs.close()
-        self._failed = False
+        super().__init__(partial(_serve, make=make))
         self._asked = 0
 
     def ask(self, situation: Situation, budget: Budget, agent: int = 0) -> int:
         self._asked += 1
-        self._send(Question(self._asked, agent, situation, budget))
+        self.send(Question(self._asked, agent, situation, budget))
         return self._asked
 
     def rest(self) -> None:
-        self._send(None)
-
-    def _send(self, message: Question | None) -> None:
-        with contextlib.suppress(OSError):  # that it has ended is among the news
-            self._connection.send(message)
-
-    def news(self) -> list[News]:
-        found: list[News] = []
-        try:
-            while not self._failed and self._connection.poll():
-                found.append(self._connection.recv())
-        except (EOFError, OSError):
-            self._failed = True
-            self._process.join(_PATIENCE)
-            found.append(Failure(f"the agent's process ended (exit code {self._process.exitcode})"))
-        return found
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.join()
-        self._connection.close()
+        self.send(None)
 
 
 class _Onlooker:
@@ -151,30 +106,11 @@ class _Onlooker:
 
 def _serve(connection: Connection, make: Maker) -> None:
     """Answer questions until the app is gone."""
-    _be_quiet()
-    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
-        try:
-            thinkers = make()
-            if hasattr(os, "nice"):
-                os.nice(_LOWER_PRIORITY)
-            connection.send(Ready())
-            while True:
-                question = connection.recv()
-                if question is not None:
-                    thinker = thinkers[question.agent]
-                    onlooker = _Onlooker(question, thinker, connection)
-                    onlooker.told(thinker.think(question.situation, question.budget, onlooker), done=True)
-        except (EOFError, OSError):
-            raise
-        except UserError as error:
-            connection.send(Failure(str(error)))
-        except Exception as error:  # whatever it is, the person at the board has to hear of it
-            connection.send(Failure(" ".join(f"{type(error).__name__}: {error}".split())))
-
-
-def _be_quiet() -> None:
-    """Leave the screen to the app."""
-    sys.stdout.flush()
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    thinkers = make()
+    ready(connection)
+    while True:
+        question = connection.recv()
+        if question is not None:
+            thinker = thinkers[question.agent]
+            onlooker = _Onlooker(question, thinker, connection)
+            onlooker.told(thinker.think(question.situation, question.budget, onlooker), done=True)

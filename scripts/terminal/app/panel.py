@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -15,7 +14,8 @@ from rl.protocols.played_game import PlayedGame
 from scripts.terminal.app.charts import bar, graph, sparkline
 from scripts.terminal.app.levels import level_text
 from scripts.terminal.app.mind import Report
-from scripts.terminal.app.palette import ACCENT, BAD, DIM, GOOD, INK, Depth, paint
+from scripts.terminal.app.palette import ACCENT, BAD, DIM, GOOD, INK, paint
+from scripts.terminal.app.pen import Pen
 from scripts.terminal.app.review import Review
 from scripts.terminal.app.session import Seat, Session
 from scripts.terminal.app.view import hints
@@ -24,21 +24,6 @@ from scripts.terminal.thinking import Thought
 _MOST_HINTS = 4
 _MOST_MISTAKES = 6
 _GRAPH_HEIGHT = 4
-
-
-class Pen(NamedTuple):
-    """What text is written with, and how much room there is."""
-
-    depth: Depth
-    width: int
-
-    def text(self, words: str, colour: Colour = INK, *, bold: bool = False, dim: bool = False) -> Text:
-        """One line, cut where the panel ends."""
-        return Text(words, paint(self.depth, colour, bold=bold, dim=dim), no_wrap=True, overflow="ellipsis")
-
-    def wrapped(self, words: str, colour: Colour = INK) -> Text:
-        """As many lines as it takes."""
-        return Text(words, paint(self.depth, colour))
 
 
 def session_panel(session: Session, pen: Pen, *, shows_hints: bool) -> RenderableType:

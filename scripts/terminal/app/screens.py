@@ -35,25 +35,32 @@ Review  ← → step    ↑ ↓ the mistakes    Home End
 """
 
 
-class HelpScreen(ModalScreen[None]):
-    """Tells the keys and words."""
+class Words(ModalScreen[None]):
+    """A window with words to read."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,f1,enter,space,q", "dismiss", "Close", priority=True),
         Binding("ctrl+q,ctrl+c", "app.quit", show=False, priority=True),
     ]
 
-    def __init__(self, game: Game) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
-        legal = legal_list(PlayedGame(game))
-        example = game.action_to_text(legal[len(legal) // 2])
-        ownership = ", ownership" if game.is_scored else ""
-        self._text = _HELP.format(example=example, ownership=ownership)
+        self._text = text
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window"):
             yield Static(self._text, markup=False)
             yield Static("Esc closes", classes="below", markup=False)
+
+
+class HelpScreen(Words):
+    """Tells the keys and words of boards."""
+
+    def __init__(self, game: Game) -> None:
+        legal = legal_list(PlayedGame(game))
+        example = game.action_to_text(legal[len(legal) // 2])
+        ownership = ", ownership" if game.is_scored else ""
+        super().__init__(_HELP.format(example=example, ownership=ownership))
 
 
 class LevelScreen(ModalScreen[int | None]):

@@ -14,7 +14,8 @@ from rl.protocols.gtp.search import winrate
 from rl.protocols.moves import COLOURS, BadRequest
 from rl.protocols.played_game import PlayedGame, Ply, SearchNote, result_text
 from rl.protocols.sgf import SgfInfo, write_sgf
-from scripts.terminal.app.mind import Failure, Mind, News, Ready, Report
+from scripts.terminal.app.child import Failure, Ready
+from scripts.terminal.app.mind import Mind, News, Report
 from scripts.terminal.thinking import Budget, Situation, Strength, choose
 
 OPEN_ENDED = Budget(1, seconds=math.inf)

@@ -6,21 +6,20 @@ from typing import ClassVar
 
 from rich.console import RenderableType
 from rich.text import Text
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
-from textual.events import Key, Resize
-from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.events import Key
+from textual.widget import Widget
 
 from games.look import Look
 from rl.protocols.moves import BadRequest
 from rl.protocols.played_game import PlayedGame
 from scripts.terminal.app.board import Board
-from scripts.terminal.app.commands import COMMANDS, carry_out
+from scripts.terminal.app.commands import COMMANDS
+from scripts.terminal.app.desk import OTHER_LINES, PANEL, Desk
 from scripts.terminal.app.layout import Size, fitting_layout
-from scripts.terminal.app.palette import ACCENT, DIM, INK, Depth, paint
-from scripts.terminal.app.panel import Pen, review_panel, session_panel
+from scripts.terminal.app.palette import Depth
+from scripts.terminal.app.panel import review_panel, session_panel
+from scripts.terminal.app.pen import Pen
 from scripts.terminal.app.review import Review
 from scripts.terminal.app.session import Session
 from scripts.terminal.app.view import HEAT_KINDS, Choice, HeatKind, actions_at, legal_list, picture_of
@@ -29,11 +28,6 @@ from scripts.terminal.console import Style as ConsoleStyle
 from scripts.terminal.thinking import Thought
 
 _TICK = 0.05
-_OTHER_LINES = 3
-"""Lines of the screen above and below the board."""
-_PANEL = 30
-"""Columns that the panel would like to have."""
-_LEAST_PANEL = 14
 _KEYS: tuple[tuple[str, str, str], ...] = (
     ("question_mark,f1", "help", "Help"),
     ("ctrl+z", "undo", "Undo"),
@@ -54,7 +48,7 @@ _QUIET_KEYS: tuple[tuple[str, str], ...] = (
 _ARROWS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
 
 
-class Table(Screen[None]):
+class Table(Desk):
     """A session, or a review of a game, and a person in front of it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -63,35 +57,23 @@ class Table(Screen[None]):
     ]
 
     def __init__(self, session: Session, depth: Depth) -> None:
-        super().__init__()
-        self.session, self.depth = session, depth
+        super().__init__(depth, COMMANDS, "Arrow keys and Enter, the mouse, or type a move; ? helps.")
+        self.session = session
         self.review: Review | None = None
         self.heat: HeatKind = "off"
         self.shows_hints = False
         self.shows_legal = True
-        self.typed = ""
-        """The line that is being typed."""
-        self._said = "Arrow keys and Enter, the mouse, or type a move; ? helps."
         self._look: Look | None = session.game.look()
         self._choice = Choice()
 
     # --- the screen -------------------------------------------------------------------------------------------------
 
-    def compose(self) -> ComposeResult:
-        yield Static(id="title", markup=False)
-        with Horizontal(id="body"):
-            yield Board(self.depth)
-            yield Static(id="panel", markup=False)
-        yield Static(id="entry", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+    def large(self) -> Widget:
+        return Board(self.depth)
 
     def on_mount(self) -> None:
         """Begin to listen to the mind."""
         self.set_interval(_TICK, self._tick)
-        self.redraw()
-
-    def on_resize(self, event: Resize) -> None:
-        """The board takes the largest size that fits."""
         self.redraw()
 
     def _tick(self) -> None:
@@ -99,40 +81,17 @@ class Table(Screen[None]):
         if table.tick():
             self.redraw()
 
-    def say(self, words: str) -> None:
-        """Tell the person something, until the next key."""
-        self._said = words
-        self.redraw()
-
     @property
     def played(self) -> PlayedGame:
         """The game up to the position on the board."""
         return self.review.played if self.review is not None else self.session.played
 
-    def redraw(self) -> None:
-        """Bring the screen up to date."""
-        if not self.is_mounted:
-            return
-        width = self._draw_board()
-        panel = self.query_one("#panel", Static)
-        room = self.size.width - width - 1
-        panel.display = room >= _LEAST_PANEL
-        if panel.display:
-            pen = Pen(self.depth, min(room - 1, 60))
-            panel.update(self._panel(pen))
-        self.query_one("#title", Static).update(self._title())
-        self._show_entry()
-
-    def _show_entry(self) -> None:
-        self.query_one("#entry", Static).update(self._entry())
-
-    def _panel(self, pen: Pen) -> RenderableType:
+    def panel_of(self, pen: Pen) -> RenderableType:
         if self.review is not None:
             return review_panel(self.review, self.session, pen)
         return session_panel(self.session, pen, shows_hints=self.shows_hints)
 
-    def _draw_board(self) -> int:
-        """Draw the board; returns the columns that it takes."""
+    def draw_large(self) -> int:
         board, played = self.query_one(Board), self.played
         if self._look is None:
             before = played.plies[-2].state if len(played.plies) > 1 else None
@@ -140,7 +99,7 @@ class Table(Screen[None]):
             lines = draw_text(played.game, played.state, style, before).split("\n")
             board.show_text([Text.from_ansi(line) for line in lines])
             return max(map(len, lines)) + 2
-        room = Size(self.size.width - _PANEL, self.size.height - _OTHER_LINES)
+        room = Size(self.size.width - PANEL, self.size.height - OTHER_LINES)
         layout = fitting_layout(self._look, room)
         choosing = self.review is None and self.session.person_moves
         thought = self.review.thought if self.review is not None else self._thought()
@@ -160,7 +119,7 @@ class Table(Screen[None]):
     def _thought(self) -> Thought | None:
         return self.session.report.thought if self.session.report is not None else None
 
-    def _title(self) -> Text:
+    def title_words(self) -> str:
         game = self.session.game
         words = f" keima  {game.name}"
         if self.review is not None:
@@ -169,40 +128,24 @@ class Table(Screen[None]):
             words += f"  {self.session.result()}"
         elif self.heat != "off":
             words += f"  heat: {self.heat}"
-        return Text(words, paint(self.depth, INK, bold=True, reverse=self.depth == "none"), no_wrap=True)
-
-    def _entry(self) -> Text:
-        if self.typed:
-            return Text(f" > {self.typed}▏", paint(self.depth, ACCENT, bold=True))
-        return Text(f" {self._said}", paint(self.depth, DIM), no_wrap=True, overflow="ellipsis")
+        return words
 
     # --- keys and the mouse -----------------------------------------------------------------------------------------
 
-    def action_run(self, word: str) -> None:
-        """A command by its key: the same as typing its word."""
-        carry_out(self, word)
-
     def on_key(self, event: Key) -> None:
         """What is no command: the cursor, and what is typed."""
+        if self.typing(event):
+            return
         if event.key in _ARROWS:
             self._arrow(*_ARROWS[event.key])
-        elif event.key == "enter":
-            self._enter()
         elif event.key == "escape":
             self._escape()
         elif event.key == "backspace":
-            if not self.typed:
-                carry_out(self, "undo")
-            self.typed = self.typed[:-1]
+            self.carry_out("undo")
         elif event.key in ("home", "end") and self.review is not None:
             self.review.go(0 if event.key == "home" else len(self.review.positions))
-        elif event.key == "space" and not self.typed:
+        elif event.key == "space":
             self._space()
-        elif event.is_printable and event.character is not None:
-            self.typed += event.character
-            self._show_entry()
-            event.stop()
-            return
         else:
             return
         event.stop()
@@ -210,33 +153,30 @@ class Table(Screen[None]):
 
     def _space(self) -> None:
         if self.review is None and not any(seat.is_person for seat in self.session.seats):
-            carry_out(self, "pause")
+            self.carry_out("pause")
         else:
-            self._enter()
+            self.enter("")
 
-    def _enter(self) -> None:
-        line, self.typed = self.typed.strip(), ""
+    def enter(self, line: str) -> None:
         if line:
             self.enter_line(line)
         elif self.review is not None:
-            carry_out(self, "continue")
+            self.carry_out("continue")
         elif self._choice.cursor is not None:
             self.pick(self._choice.cursor)
 
     def _escape(self) -> None:
-        if self.typed:
-            self.typed = ""
-        elif self._choice.chosen is not None:
+        if self._choice.chosen is not None:
             self._choice = self._choice._replace(chosen=None)
         elif self.review is not None:
-            carry_out(self, "leave")
+            self.carry_out("leave")
 
     def enter_line(self, line: str) -> None:
         """A command, or a move in the game's notation."""
         if line.split()[0].lower() in COMMANDS:
-            carry_out(self, line)
+            self.carry_out(line)
             return
-        carry_out(self, f"move {line}")
+        self.carry_out(f"move {line}")
 
     def _arrow(self, down: int, right: int) -> None:
         if self.review is not None:
