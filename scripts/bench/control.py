@@ -29,7 +29,13 @@ from scripts.presets import preset
 
 _SEARCH_GOAL = 150_000.0
 _SEARCHED = "planar_reach"
-_CPU_GOALS = {"pendulum": 20.0, "planar_reach": 60.0, "cart_pole_swing_up": 120.0}
+_CPU_GOALS = {
+    "pendulum": 20.0,
+    "planar_reach": 60.0,
+    "cart_pole_swing_up": 120.0,
+    "quadrotor_2d_hover": 600.0,
+    "diff_drive_park": 600.0,
+}
 _RETURN_GOALS = {"pendulum": -150.0, "cart_pole_swing_up": 210.0}
 _SUCCESS_GOALS = {"planar_reach": 0.95, "quadrotor_2d_hover": 0.9, "diff_drive_park": 0.9}
 
