@@ -47,6 +47,7 @@ class RobotPreset(NamedTuple):
 _GOALS = EpisodeWindowConfig(fresh_share=0.0)
 
 # A learner that looks ahead needs no more of the search than what to do next: eight simulations see each slot once.
+_BRIEF = EpisodesConfig(simulations=8)
 # With a c_scale of 0.1 policies stayed so wide that Quadrotor2DHover learnt to hover and forgot it.
 _SHARP = EpisodesConfig(simulations=8, search=replace(SIMULATED, c_scale=0.3))
 _QUICK = replace(LEARNER, ema_decay=0.95)
@@ -67,14 +68,8 @@ _BOX = _ARM._replace(
 )
 
 PRESETS: dict[str, RobotPreset] = {
-    "planar_reach": RobotPreset(
-        moves=64_000,
-        samples_per_target=16.0,
-        selfplay=_SHARP,
-        window=_GOALS,
-        network=VectorConfig(width=128, optimistic=True),
-        learner=_QUICK,
-    ),
+    # A network of 128, the best first values and the sharper search of the others taught it less in as many steps.
+    "planar_reach": RobotPreset(moves=70_000, samples_per_target=16.0, selfplay=_BRIEF, window=_GOALS),
     "pendulum": RobotPreset(
         moves=20_000,
         samples_per_target=16.0,

@@ -35,6 +35,8 @@ _CPU_GOALS = {
     "pendulum": 20.0,
     "planar_reach": 60.0,
     "cart_pole_swing_up": 120.0,
+    "quadrotor_2d_hover": 600.0,
+    "diff_drive_park": 600.0,
     "arm_reach": 300.0,
     "arm_push": 3600.0,
 }
