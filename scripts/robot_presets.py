@@ -58,6 +58,7 @@ _ARM = RobotPreset(
 _BOX = _ARM._replace(
     network=replace(_ARM.network, layers=3),
     window=replace(_ARM.window, moved_share=0.8),  # a box that nothing has touched teaches nothing
+    learner=replace(_ARM.learner, recall_reference="proposals"),  # what the agent that ships was trained with
 )
 
 PRESETS: dict[str, RobotPreset] = {
