@@ -65,7 +65,7 @@ PRESETS: dict[str, RobotPreset] = {
     "planar_reach": RobotPreset(moves=70_000, samples_per_target=16.0, window=_GOALS),
     "pendulum": RobotPreset(moves=52_000),
     "arm_reach": _ARM._replace(moves=20_000),
-    "arm_push": _BOX._replace(moves=400_000),
+    "arm_push": _BOX._replace(moves=220_000),
     "quadrotor_2d_hover": RobotPreset(moves=120_000, selfplay=_BRIEF, window=_GOALS),
 }
 """By the name of the task, without its options."""
