@@ -65,6 +65,7 @@ _ARM = RobotPreset(
 _BOX = _ARM._replace(
     network=replace(_ARM.network, layers=3),
     window=replace(_ARM.window, moved_share=0.8),  # a box that nothing has touched teaches nothing
+    learner=replace(_ARM.learner, recall_reference="proposals"),  # what the agent that ships was trained with
 )
 
 PRESETS: dict[str, RobotPreset] = {
@@ -88,7 +89,7 @@ PRESETS: dict[str, RobotPreset] = {
     "quadrotor_2d_hover": RobotPreset(moves=150_000, selfplay=_SHARP, window=_GOALS, learner=_QUICK),
     "diff_drive_park": RobotPreset(moves=400_000, selfplay=_SHARP, window=_GOALS, learner=_QUICK),
     "arm_reach": _ARM._replace(moves=20_000),
-    "arm_push": _BOX._replace(moves=400_000),
+    "arm_push": _BOX._replace(moves=220_000),
     # Games without end: many and short searches, each step learnt from as often as a second core can.
     "air_hockey": RobotPreset(
         minutes=30.0,

@@ -148,6 +148,8 @@ def test_recalling_against_a_slow_twin(far: float) -> None:
     given = Successors(np.arange(3), known, actions, log_proposals, seen, rewards, terminated)
     looking = Lookahead(game, SIMULATED.settings(), network, torch.device("cpu"), "float32")
     found = looking.recall(network, here, given)
+    settings, device = SIMULATED.settings(), torch.device("cpu")
+    looking_back = Lookahead(game, settings, network, device, "float32", "proposals").recall(network, here, given)
     with torch.inference_mode():
         values = bins.values(network(torch.from_numpy(seen.reshape(-1, 12, 1, 1))).value_logits).numpy().reshape(shape)
         outputs = network(torch.from_numpy(here)).policy_logits
@@ -161,7 +163,10 @@ def test_recalling_against_a_slow_twin(far: float) -> None:
         weights = ratios * better / (ratios @ better) * min(1.0, ratios.mean())
         np.testing.assert_allclose(found.policy[row, slots], weights, atol=1e-5)
         assert found.policy[row][~known[row]].sum() == 0
+        plain = better / better.sum()
+        np.testing.assert_allclose(looking_back.policy[row, slots], plain, atol=1e-5)
     assert (found.policy.sum(1) < 0.2).all() if far else (found.policy.sum(1) > 0.5).all()
+    np.testing.assert_array_equal(looking_back.values, found.values)
 
 
 def test_the_learner_learns_exchanged_goals_without_a_simulator(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from games.base import Game
 from rl.errors import UserError
 from rl.learning.lessons import AnyBatch, lessons_of
+from rl.learning.lookahead import Reference
 from rl.learning.losses import Inputs, Losses, LossWeights, losses_of, measurements
 from rl.learning.optimizers import Optimizers
 from rl.network.allocator import keep_freed_memory
@@ -81,6 +82,10 @@ class LearnerConfig:
     """Weight of the loss of the predicted reply, where the network has that head (KataGo: 0.15)."""
     short_value_loss_weight: float = 0.5
     """Weight of the short-horizon value's squared error, where the network has that head."""
+    recall_reference: Reference = "policy"
+    """Robots, where records hold what searches saw one step on: the policy to learn is better than this one. policy:
+    the newest, so that what it holds for better grows from step to step; proposals: those that the actions were drawn
+    from, which is nearer to what was tried, and slower to make up its mind."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """What convolutions compute in; weights stay float32. `auto`: bfloat16 where the machine multiplies it itself."""
 
@@ -147,7 +152,7 @@ class Learner:
         else:
             self._autocast = config.precision == "bfloat16"
         network = make_network(game, network_config, seed)
-        self.lessons = lessons_of(game, network, self._device, search)
+        self.lessons = lessons_of(game, network, self._device, search, config.recall_reference)
         """How batches are taught."""
         self._network: AnyNetwork = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema_network: AnyNetwork = copy.deepcopy(self._network).eval().requires_grad_(False)

@@ -12,7 +12,7 @@ from torch import Tensor
 from games.base import Game, SimulatedGame
 from games.compiled import njit
 from rl.errors import UserError
-from rl.learning.lookahead import Lookahead
+from rl.learning.lookahead import Lookahead, Reference
 from rl.learning.losses import Inputs, TrainingBatch, value_targets
 from rl.network.kinds import AnyNetwork
 from rl.network.model import Network
@@ -86,10 +86,17 @@ class BoardLessons:
 class SimulatedLessons:
     """States of simulated games: sampled actions, and returns within the game's range."""
 
-    def __init__(self, game: SimulatedGame, network: VectorNetwork, device: torch.device, search: SearchConfig) -> None:
+    def __init__(
+        self,
+        game: SimulatedGame,
+        network: VectorNetwork,
+        device: torch.device,
+        search: SearchConfig,
+        reference: Reference,
+    ) -> None:
         self._device = device
         self._bins = ValueBins(network.shape, network.config, device)
-        self._lookahead = Lookahead(game, search.settings(), network, device, "native")
+        self._lookahead = Lookahead(game, search.settings(), network, device, "native", reference)
 
     def inputs(self, batch: EpisodeBatch, network: VectorNetwork, step: int) -> Inputs:
         actions, policy, returns = batch.actions, batch.policy, batch.returns
@@ -114,11 +121,13 @@ class SimulatedLessons:
         yield inputs
 
 
-def lessons_of(game: Game, network: AnyNetwork, device: torch.device, search: SearchConfig) -> Lessons:
-    """How `network` learns `game`, which is searched as `search` says. Raises UserError where it has heads that the
-    game does not teach."""
+def lessons_of(
+    game: Game, network: AnyNetwork, device: torch.device, search: SearchConfig, reference: Reference
+) -> Lessons:
+    """How `network` learns `game`, which is searched as `search` says; `reference` is as for `Lookahead`. Raises
+    UserError where it has heads that the game does not teach."""
     if isinstance(game, SimulatedGame) and isinstance(network, VectorNetwork):
-        return SimulatedLessons(game, network, device, search)
+        return SimulatedLessons(game, network, device, search, reference)
     if isinstance(network, Network) and network.config.score_heads and not game.is_scored:
         raise UserError(f"--network.score-heads: {game.name} is not scored")
     return BoardLessons(game, device)

@@ -7,7 +7,7 @@ root (`rl.search.roots`), its value the expectation of that policy.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from rl.search.kernels import Settings
 from rl.search.proposals import GaussianProposer, log_density
 from rl.search.simulator import state_values
 
+Reference = Literal["policy", "proposals"]
 _LARGEST_LOG_RATIO = 3.0
 """One action may count so much more, or less, than the policy that proposed it had it: 20 times."""
 
@@ -48,8 +49,11 @@ class Lookahead:
         network: VectorNetwork,
         device: torch.device,
         precision: Precision,
+        reference: Reference = "policy",
     ) -> None:
-        """`settings` are those of the searches that play; `network` is one like those that will be asked."""
+        """`settings` are those of the searches that play; `network` is one like those that will be asked; `reference`
+        is for `recall`."""
+        self._reference = reference
         self._game, self._settings, self._device = game, settings, device
         self._proposer = GaussianProposer(game.num_slots, game.action_size)
         dtype = torch.float32 if precision == "float32" else None
@@ -77,8 +81,11 @@ class Lookahead:
         """From what is known to come of m states, seen as `observations` [m, O, 1, 1], none of it by actions that the
         newest policy proposed.
 
-        The policy's weights are those of a search whose slots these actions are, log pi - log beta being their prior
-        logits; where the policy would hardly have proposed any of them, they say little of it, and sum to less than 1.
+        The policy's weights are those of a search whose slots these actions are, with log pi - log beta as their prior
+        logits where the policy is the `reference`; where it would hardly have proposed any of them, they say little of
+        it, and sum to less than 1. With the proposals as the reference they are the exponentials of the values alone,
+        as in advantage-weighted regression (Peng et al. 2019, arXiv 1910.00177).
+
         The value does not ask who proposed: it is the better part of what is known to be possible, as steps have no
         chance (Park et al. 2023, arXiv 2307.11949, learn values without actions likewise).
         """
@@ -91,11 +98,14 @@ class Lookahead:
         returns = known.rewards + np.float32(self._game.discount) * later
         lowest = np.where(known.known, returns, np.inf).min(1, keepdims=True)
         sigma = np.where(known.known, self._sigma(np.where(known.known, returns, lowest)), -np.inf)
+        better = _softmax(sigma)
+        values = (better * returns).sum(1).astype(np.float32)
+        if self._reference == "proposals":
+            return Findings(known.actions, better, values)
         ratios = log_density(outputs, known.actions) - known.log_proposals
         ratios = np.clip(ratios, -_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO)
         mass = np.where(known.known, np.exp(ratios), 0.0).sum(1, keepdims=True)  # 1 a slot where the policy proposed
         said = np.minimum(1.0, mass / known.known.sum(1, keepdims=True)).astype(np.float32)
-        values = (_softmax(sigma) * returns).sum(1).astype(np.float32)
         return Findings(known.actions, said * _softmax(ratios + sigma), values)
 
     def _sigma(self, returns: FloatArray) -> npt.NDArray[np.float64]:
