@@ -350,6 +350,7 @@ def test_the_benchmark_measures_an_agent_and_a_run(tmp_path: Path) -> None:
     assert [unit for _, unit in told] == ["share of decided"] * 3 + ["Elo"] * 3
     for figure in report.figures[:3]:
         assert 0.0 <= figure.values[0] <= figure.values[1] <= figure.values[2] <= 1.0
-    assert told["step-00000003", "Elo"].values == (0.0, 0.0, 0.0) and ("step-00000100", "Elo") in told
+    # Half-way is 50, to which 20 is nearer than 100.
+    assert told["step-00000020", "Elo"].values == (0.0, 0.0, 0.0) and ("step-00000100", "Elo") in told
     with pytest.raises(UserError, match="kept 0 networks"):
         measure(HockeyBench(agent=agent, run_dir=tmp_path / "other", games=1, simulations=1))

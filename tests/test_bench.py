@@ -107,6 +107,8 @@ def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch
         ["games", "--trees", "0"],
         ["robots", "--tasks", "toaster"],
         ["robots", "--rows", "0"],
+        ["hockey", "--games", "0"],
+        ["hockey", "--networks", "1"],
         ["search", "checkers"],
         ["search", "--simulations", "0"],
         ["rollouts", "--positions", "none"],

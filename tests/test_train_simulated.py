@@ -39,8 +39,8 @@ CONFIG = replace(
 )
 
 
-def short() -> SimulatedGame:
-    game = games.make("planar_reach")
+def short(name: str = "planar_reach") -> SimulatedGame:
+    game = games.make(name)
     assert isinstance(game, SimulatedGame)
     game.max_num_moves = 8
     return game
@@ -98,13 +98,15 @@ def assert_measured_without_pictures(game: SimulatedGame, evaluator: NetworkEval
 
 
 @pytest.mark.long
-def test_a_deterministic_run_of_episodes_is_the_same_twice(tmp_path: Path) -> None:
-    """With one worker and with two."""
+@pytest.mark.parametrize("name", ["planar_reach", "air_hockey"])
+def test_a_deterministic_run_of_episodes_is_the_same_twice(name: str, tmp_path: Path) -> None:
+    """With one worker and with two; and where a past network plays some of the others."""
     config = replace(CONFIG, deterministic=True, evaluation=EvaluationConfig(seconds=0.0))
+    config = replace(config, selfplay=replace(CONFIG.selfplay, past_share=0.5))
     agents = []
     for workers in (1, 2):
         run_dir = tmp_path / str(workers)
         resources = replace(config.resources, workers=workers)
-        assert train(Mixture.of(short()), replace(config, resources=resources), run_dir, io.StringIO()) == 0
-        agents.append(load_agent(run_dir / "agents" / "planar_reach.safetensors", short()).state_dict())
+        assert train(Mixture.of(short(name)), replace(config, resources=resources), run_dir, io.StringIO()) == 0
+        agents.append(load_agent(run_dir / "agents" / f"{name}.safetensors", short(name)).state_dict())
     assert all(bool((tensor == agents[1][name]).all()) for name, tensor in agents[0].items())

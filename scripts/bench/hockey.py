@@ -46,7 +46,7 @@ class HockeyBench(Options):
     run_dir: Path | None = None
     """A training run, some of whose networks are rated by games of each against each. None: no Elo."""
     networks: int = 5
-    """How many of them, evenly spaced, the newest among them."""
+    """How many of them, evenly spaced over its steps, the newest among them."""
     games: int = 400
     """Games of each match, all from other starts."""
     simulations: int = 32
@@ -57,6 +57,8 @@ def measure(command: HockeyBench) -> Report:
     """Each match with the share of decided games that were won, then the ladder."""
     numbers = {name: getattr(command, name) for name in ("games", "simulations", "networks")}
     require_positive(numbers)
+    if command.networks < 2:
+        raise UserError(f"--networks {command.networks}: must be at least 2, to be rated against each other")
     game, figures, notes = AirHockeyGame(), [], []
     path = find_agent(game, command.agent)
     if path is None and command.run_dir is None:
@@ -116,12 +118,13 @@ def _matches(
 
 
 def _networks(run_dir: Path, count: int) -> list[Path]:
-    """`count` networks that a run has kept, evenly spaced, oldest first. Raises UserError where there are not two."""
-    kept = sorted((run_dir / "networks").glob("step-*.safetensors"))
+    """`count` networks that a run has kept, evenly spaced over its steps, oldest first. Raises UserError where there
+    are not two."""
+    kept = {int(path.stem.partition("-")[2]): path for path in (run_dir / "networks").glob("step-*.safetensors")}
     if len(kept) < 2:
         raise UserError(f"{run_dir} has kept {len(kept)} networks: a ladder needs two")
-    places = np.linspace(len(kept) / count - 1, len(kept) - 1, count).round().astype(int)
-    return [kept[place] for place in sorted({max(0, int(place)) for place in places})]
+    wanted = [max(kept) * (index + 1) / count for index in range(count)]
+    return [kept[step] for step in sorted({min(kept, key=lambda step: abs(step - near)) for near in wanted})]
 
 
 def _ladder(game: AirHockeyGame, paths: Sequence[Path], command: HockeyBench) -> list[Figure]:
