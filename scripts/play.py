@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 import games
-from games.base import Game, SimulatedGame
+from games.base import Game
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from scripts.agents import find_agent
 from scripts.arguments import PlayedName

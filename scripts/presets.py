@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal, get_args
 
-from games.base import Game, SimulatedGame
+from games.base import Game
+from games.simulated import SimulatedGame
 from rl.learning.learner import LearnerConfig
 from rl.network.model import NetworkConfig
 from rl.replay.window import WindowConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from rl.learning.learner import LearnerConfig
 from rl.network.vector import VectorConfig
 from rl.replay.episodes import EpisodeWindowConfig

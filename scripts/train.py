@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import tyro
 
 import games
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from rl.learning.learner import LearnerConfig
 from rl.network.kinds import AnyConfig
 from rl.network.model import NetworkConfig

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from games.base import SimulatedGame, StateArray
+from games.base import StateArray
+from games.simulated import SimulatedGame
 from scripts.terminal.app.layout import Size
 from scripts.terminal.app.palette import Depth
 from scripts.terminal.app.robots.messages import Order, Room, Said, Scene, Seen

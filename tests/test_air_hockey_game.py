@@ -13,11 +13,12 @@ from test_air_hockey import turned
 from test_train_simulated import CONFIG
 
 import games
-from games.base import FloatArray, SimulatedGame, StateArray
+from games.base import FloatArray, StateArray
 from games.robots import air_hockey_table as table
 from games.robots.air_hockey import AirHockey, scripted_player
 from games.robots.air_hockey_game import AirHockeyGame
 from games.robots.arm import reach_angles
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.learning.checkpoint import latest_valid
 from rl.network.agent_file import load_agent, save_agent

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 import games
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from scripts.terminal.app.app import KeimaApp
 from scripts.terminal.app.child import Failure
 from scripts.terminal.app.palette import Depth

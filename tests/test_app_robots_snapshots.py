@@ -8,7 +8,7 @@ from test_app_snapshots import SMALL, check_screen
 from textual.pilot import Pilot
 
 import games
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from scripts.terminal.app.app import KeimaApp
 from scripts.terminal.app.palette import Depth
 from scripts.terminal.app.robots.cockpit import Cockpit

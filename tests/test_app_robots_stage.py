@@ -13,7 +13,8 @@ import pytest
 from robot_stage import MadeUpPilot, ToldLink, watched
 
 import games
-from games.base import SimulatedGame, State
+from games.base import State
+from games.simulated import SimulatedGame
 from scripts.terminal.app.child import Child, Failure, Ready
 from scripts.terminal.app.layout import Size
 from scripts.terminal.app.robots.messages import (

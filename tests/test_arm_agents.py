@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import games
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from rl.agents import shipped_agent
 from rl.train.episodes import play_episodes, policy_actor, search_actor
 from scripts.agents import load_evaluator

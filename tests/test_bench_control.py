@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import games
-from games.base import FloatArray, SimulatedGame, StateArray
+from games.base import FloatArray, StateArray
 from games.robots.game import RobotGame
 from games.robots.gymnasium_game import Pendulum
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.network.evaluator import NetworkEvaluator
 from rl.network.kinds import make_network

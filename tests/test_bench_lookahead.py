@@ -10,7 +10,7 @@ import pytest
 from bench_reports import bench_json, check
 
 import games
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from rl.arena.elo import wilson_interval
 from rl.errors import UserError
 from rl.network.agent_file import save_agent

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import games
-from games.base import SimulatedGame
 from games.robots.game import RobotGame
 from games.robots.task import GoalTask
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.learning.learner import Learner, LearnerConfig
 from rl.learning.lookahead import Lookahead

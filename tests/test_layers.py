@@ -19,7 +19,7 @@ LAYERS = [
     )
 ]
 # What rl/ may know of games/: the contract, how kernels are compiled, the random numbers that both draw.
-KNOWN_OF_GAMES = ("games.base", "games.compiled", "games.random")
+KNOWN_OF_GAMES = ("games.base", "games.simulated", "games.compiled", "games.random")
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): ast.parse(path.read_text())
     for folder in ("games", "rl")

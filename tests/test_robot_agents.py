@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import games
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from rl.train.episodes import play_episodes, policy_actor
 from scripts.agents import find_agent, load_evaluator
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 import games
-from games.base import SimulatedGame
 from games.goals import GoalNumber, GoalSetting
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.network.agent_file import save_agent
 from rl.network.kinds import make_network

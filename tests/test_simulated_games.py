@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import games
-from games.base import SimulatedGame
 from games.robots.game import RobotGame
 from games.robots.gymnasium_game import GymnasiumGame, Pendulum
 from games.robots.task import GoalTask
+from games.simulated import SimulatedGame
 
 
 def made(name: str) -> SimulatedGame:

@@ -12,8 +12,8 @@ from PIL import Image
 from tiny_runs import TINY
 
 import games
-from games.base import SimulatedGame
 from games.robots.rendering import NoPictures
+from games.simulated import SimulatedGame
 from rl.network.agent_file import load_agent
 from rl.network.evaluator import NetworkEvaluator
 from rl.network.vector import VectorConfig

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import games
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.learning.learner import Learner, LearnerConfig
 from rl.network.agent_file import load_agent, save_agent

@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 import games.robots
-from games.base import BoolArray, FloatArray, HashArray, SimulatedGame, State, StateArray
+from games.base import BoolArray, FloatArray, HashArray, State, StateArray
 from games.robots.showing import picture
 from games.robots.task import GoalTask, RowArray, Task
+from games.simulated import SimulatedGame
 
 
 class RobotGame(SimulatedGame):

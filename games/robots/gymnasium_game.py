@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from games.base import BoolArray, FloatArray, HashArray, SimulatedGame, State, StateArray
+from games.base import BoolArray, FloatArray, HashArray, State, StateArray
+from games.simulated import SimulatedGame
 
 _SEED_BITS = np.uint64(2**31 - 1)
 

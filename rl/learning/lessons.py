@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from games.base import Game, SimulatedGame
+from games.base import Game
 from games.compiled import njit
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.learning.lookahead import Lookahead, Reference
 from rl.learning.losses import Inputs, TrainingBatch, value_targets

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from games.base import FloatArray, HashArray, SimulatedGame, StateArray
+from games.base import FloatArray, HashArray, StateArray
+from games.simulated import SimulatedGame
 from rl.network.device import Precision
 from rl.network.vector import VectorNetwork
 from rl.network.vector_device import VectorDevice

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from games.base import Game, SimulatedGame
+from games.base import Game
+from games.simulated import SimulatedGame
 from rl.network.model import CategoricalHead, Network, NetworkConfig, NetworkShape
 from rl.network.vector import GaussianHead, VectorConfig, VectorNetwork, VectorShape
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.network.model import NetworkOutput
 from rl.search.proposals import LARGEST_ACTION

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from games.base import BoolArray, FloatArray, IndexArray, SimulatedGame, StateArray
+from games.base import BoolArray, FloatArray, IndexArray, StateArray
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.replay.holdout import is_held_out
 from rl.replay.records import WEIGHT_SUM, GameRecord

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from rl.replay.episodes import EpisodeWindow, EpisodeWindowConfig
 from rl.replay.mixed_window import MixedWindow
 from rl.replay.mixture import Mixture

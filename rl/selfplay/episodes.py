@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from games.base import BoolArray, FloatArray, HashArray, IndexArray, SimulatedGame, StateArray
+from games.base import BoolArray, FloatArray, HashArray, IndexArray, StateArray
 from games.compiled import njit
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.replay.records import GameRecord, make_record, step_dtype
 from rl.search.driver import SearchConfig

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from games.base import Game, SimulatedGame
+from games.base import Game
+from games.simulated import SimulatedGame
 from rl.selfplay.episodes import Episodes, EpisodesConfig
 from rl.selfplay.lockstep import Selfplay, SelfplayConfig
 

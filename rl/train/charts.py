@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from games.base import Game, SimulatedGame
+from games.base import Game
+from games.simulated import SimulatedGame
 
 CATEGORIES = ("Learning", "Strength", "Search", "Throughput", "Data", "Health")
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from games.base import BoolArray, FloatArray, HashArray, SimulatedGame, State, StateArray
+from games.base import BoolArray, FloatArray, HashArray, State, StateArray
+from games.simulated import SimulatedGame
 from rl.arena.elo import Pairing
 from rl.pictures.film import animation
 from rl.search.driver import SearchConfig

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from games.base import Game, SimulatedGame
+from games.base import Game
+from games.simulated import SimulatedGame
 from rl.arena.elo import Pairing
 from rl.arena.match import play_match
 from rl.arena.players import AgentPlayer, Player, make_player

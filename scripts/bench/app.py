@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import psutil  # type: ignore[import-untyped]
 
 import games
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from scripts.arguments import PlayedName
 from scripts.bench.report import Figure, Options, Report, require_positive

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 import games
-from games.base import SimulatedGame
 from games.robots.gymnasium_game import GymnasiumGame
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.network.agent_file import load_agent
 from rl.network.evaluator import NetworkEvaluator

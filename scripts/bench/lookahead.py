@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from rl.arena.elo import NORMAL_95, wilson_interval
 from rl.network.agent_file import load_agent, read_card
 from rl.network.evaluator import NetworkEvaluator

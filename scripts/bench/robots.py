@@ -12,9 +12,10 @@ import numpy as np
 
 import games
 import games.robots
-from games.base import FloatArray, HashArray, SimulatedGame
+from games.base import FloatArray, HashArray
 from games.robots.simulation import SimulatedTask
 from games.robots.task import RowArray, Task
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.search.random import random_bits
 from rl.train.episodes import Actor, policy_actor, search_actor

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from games.base import Game, SimulatedGame
+from games.base import Game
+from games.simulated import SimulatedGame
 from rl.arena.elo import Rating
 from rl.errors import UserError
 from rl.learning import checkpoint

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import NamedTuple
 
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from scripts.bench.baselines.sac import SETTINGS, Checked, learnt_by_sac, require_stable_baselines
 from scripts.bench.control import GOALS, POLICY, Run, learn, make_task, start_seconds

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import gymnasium
 import numpy as np
 
-from games.base import FloatArray, SimulatedGame, StateArray
+from games.base import FloatArray, StateArray
 from games.robots.episodes import observed
 from games.robots.game import RobotGame
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.train.episodes import Actor
 from scripts.bench.control import judge, make_task

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from rl.protocols.moves import BadRequest
 from scripts.terminal.console import Console
 from scripts.terminal.robots.episode import Episode

@@ -6,7 +6,8 @@ from collections import deque
 
 import numpy as np
 
-from games.base import FloatArray, SimulatedGame, State
+from games.base import FloatArray, State
+from games.simulated import SimulatedGame
 from scripts.terminal.robots.goals import distance
 from scripts.terminal.robots.pilot import Decision
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from games.base import SimulatedGame, State
+from games.base import State
+from games.simulated import SimulatedGame
 from rl.pictures.film import ANIMATIONS, animation
 from rl.protocols.moves import BadRequest
 

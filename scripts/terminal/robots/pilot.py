@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from games.base import FloatArray, SimulatedGame, StateArray
+from games.base import FloatArray, StateArray
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.search.evaluation import Evaluation, Evaluator
 from rl.search.proposals import GaussianProposer, mode_of

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.protocols.moves import BadRequest
 from scripts.terminal.console import Console

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.events import Key
 from textual.widget import Widget
 
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from scripts.terminal.app.child import Failure, Ready
 from scripts.terminal.app.desk import OTHER_LINES, PANEL, Desk
 from scripts.terminal.app.layout import Size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from scripts.terminal.app.robots.scenery import MARK
 from scripts.terminal.app.screens import Words
 from scripts.terminal.robots.match import POINTS

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from games.base import FloatArray, SimulatedGame, State
+from games.base import FloatArray, State
+from games.simulated import SimulatedGame
 from scripts.terminal.app.layout import Size
 from scripts.terminal.app.robots.cells import NO_COLOUR, Cells, cells_of, fitting, marked
 from scripts.terminal.app.robots.messages import Room

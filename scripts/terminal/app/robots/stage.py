@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import games
-from games.base import SimulatedGame
+from games.simulated import SimulatedGame
 from rl.protocols.moves import BadRequest
 from scripts.terminal.app.child import ready
 from scripts.terminal.app.pictures import written
