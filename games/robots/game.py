@@ -35,7 +35,8 @@ class RobotGame(SimulatedGame):
         num_seen = task.observation_size
         self._goals = task if isinstance(task, GoalTask) else None
         if self._goals is not None:
-            self.goal_size, self.stores_successors = self._goals.goal_size, task.costly_steps
+            self.goal_size, self.goal_setting = self._goals.goal_size, self._goals.goal_setting
+            self.stores_successors = task.costly_steps
             self._goal_middles, self._goal_halves = _scales(self._goals.goal_low, self._goals.goal_high)
             num_seen += 2 * self.goal_size
         self.observation_shape = (num_seen, 1, 1)

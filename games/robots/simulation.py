@@ -121,6 +121,7 @@ class SimulatedTask(SpatialTask):
     """The fields of the model that parameters change."""
 
     costly_steps = True
+    in_perspective = True
     view = (0.0, 0.0, 4.0, 3.0)  # pictures are the camera's: of this, their shape alone counts
 
     @classmethod
