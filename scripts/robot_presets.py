@@ -80,7 +80,7 @@ PRESETS: dict[str, RobotPreset] = {
         learner=replace(LEARNER, ema_decay=0.9),
     ),
     "cart_pole_swing_up": RobotPreset(
-        moves=120_000,
+        moves=200_000,
         selfplay=_SHARP,
         window=_ANEW,
         network=VectorConfig(width=128, symlog=False, optimistic=True),  # balanced is worth 50, hanging 0
