@@ -14,8 +14,6 @@ USUAL_PERIODS = 2
 """How many of the task's control periods a step holds its actions for."""
 _SPEED, _NEAR = 2.5, 0.25  # m/s and m that stand for 1: pucks and mallets are seldom as fast
 _SCALES = np.array((1.0 / table.LENGTH, 1.0 / table.WIDTH, 1.0 / _SPEED, 1.0 / _SPEED) * 3, np.float32)
-
-
 _HURRY = 12.0
 """1/s: how fast a person's mallet goes where it is wanted, for each metre that it is away."""
 
