@@ -162,7 +162,8 @@ def play(
     game: SimulatedGame, numbers: list[int], share: float, seed: int = 3, places: int = 8
 ) -> tuple[dict[int, GameRecord], Episodes]:
     """The episodes of these numbers, and the trees as they were in the middle of it."""
-    episodes = Episodes(game, EpisodesConfig(games_per_worker=places, simulations=5, past_share=share), seed)
+    config = EpisodesConfig(games_per_worker=places, simulations=5, past_share=share, staggered=False)
+    episodes = Episodes(game, config, seed)
     episodes.set_past(Judge(6, past))
     judge, left, records = Judge(2 * places, newest, network_id=1), list(numbers), []
     while left or episodes.num_active:

@@ -115,7 +115,7 @@ def test_evaluations_limit_a_run_and_are_counted_over_its_sessions(tmp_path: Pat
         assert counts == sorted(counts) and counts[-1] == saved.state["evaluations"]
         assert limit <= counts[-1] < limit + 500, "the first report that reaches the limit ends the run"
     asked = int(read_card(run_dir / "agents" / "tic_tac_toe.safetensors")["evaluations"])
-    assert 900 <= asked <= counts[-1]
+    assert 800 <= asked <= counts[-1], "as it was when the newest network was published, of both sessions together"
 
 
 def test_batches_that_are_not_finite_are_skipped_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
