@@ -7,54 +7,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from episode_play import SMALL, network_of, nothing_followed, play, short
 
-import games
 from games.robots.game import RobotGame
 from games.robots.task import GoalTask
-from games.simulated import SimulatedGame
 from rl.errors import UserError
 from rl.learning.learner import Learner, LearnerConfig
 from rl.learning.lookahead import Lookahead
 from rl.network.evaluator import NetworkEvaluator
-from rl.network.kinds import make_network
-from rl.network.vector import ValueBins, VectorConfig, VectorNetwork
+from rl.network.vector import ValueBins
 from rl.replay.episodes import EpisodeWindow, EpisodeWindowConfig, lambda_returns
-from rl.replay.records import GameRecord, decode, encode, step_dtype
+from rl.replay.records import decode, encode, step_dtype
 from rl.search.simulator import SIMULATED
-from rl.selfplay.episodes import Episodes, EpisodesConfig
+from rl.selfplay.episodes import EpisodesConfig
 from rl.selfplay.kinds import make_selfplay
 from rl.selfplay.lockstep import SelfplayConfig
 
-SMALL = VectorConfig(layers=1, width=8, value_bins=9)
 pytestmark = pytest.mark.plain_only  # the search's kernels would be compiled for every game here
-
-
-def short(name: str = "planar_reach", steps: int = 6) -> SimulatedGame:
-    """A game whose episodes are cut after a few steps."""
-    game = games.make(name)
-    assert isinstance(game, SimulatedGame)
-    game.max_num_moves = steps
-    return game
-
-
-def network_of(game: SimulatedGame, seed: int = 0) -> VectorNetwork:
-    network = make_network(game, SMALL, seed)
-    assert isinstance(network, VectorNetwork)
-    return network.eval()
-
-
-def play(
-    game: SimulatedGame, numbers: list[int], places: int, seed: int = 3, staggered: bool = False
-) -> dict[int, GameRecord]:
-    """The episodes of these numbers, by number; batches are padded, so that a row's last bits are its own."""
-    episodes = Episodes(game, EpisodesConfig(games_per_worker=places, simulations=5, staggered=staggered), seed)
-    evaluator = NetworkEvaluator(game, network_of(game), 8, network_id=4, fixed_batch=True, precision="float32")
-    left, records = list(numbers), []
-    while left or episodes.num_active:
-        records += episodes.wave(evaluator, lambda: left.pop(0) if left else None)
-    counts = episodes.take_counts()
-    assert counts["moves"] == sum(len(record.steps) for record in records) and counts["evaluations"] > 0
-    return {record.game_number: record for record in records}
 
 
 def test_an_episode_is_a_function_of_seed_and_number() -> None:
@@ -217,7 +186,7 @@ def test_looking_ahead_against_a_slow_twin() -> None:
     states = game.new_states(np.arange(count, dtype=np.uint64))
     game.observe_batch(states, seen := np.zeros((count, 1, 12, 1, 1), np.float32))
     looking = Lookahead(game, SIMULATED.settings(), network_of(game, 1), torch.device("cpu"), "float32")
-    found = looking.look(network, states, seen[:, 0], np.arange(count, dtype=np.uint64))
+    found = looking.look(network, states, seen[:, 0], np.arange(count, dtype=np.uint64), nothing_followed(game))
     np.testing.assert_allclose(found.policy.sum(1), 1, atol=1e-5)
     with torch.inference_mode():
         outputs = network(torch.from_numpy(seen[:, 0])).policy_logits.numpy()

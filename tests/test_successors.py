@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from episode_play import nothing_followed
 
 import games
 from games.robots.game import RobotGame
@@ -15,7 +16,8 @@ from rl.learning.lookahead import Lookahead
 from rl.network.evaluator import NetworkEvaluator
 from rl.network.kinds import make_network
 from rl.network.vector import GaussianHead, ValueBins, VectorConfig, VectorNetwork
-from rl.replay.episodes import EpisodeWindow, EpisodeWindowConfig, Successors
+from rl.replay.episode_batch import Successors
+from rl.replay.episodes import EpisodeWindow, EpisodeWindowConfig
 from rl.replay.records import GameRecord, decode, encode
 from rl.search.proposals import GaussianProposer
 from rl.search.simulator import SIMULATED
@@ -147,9 +149,11 @@ def test_recalling_against_a_slow_twin(far: float) -> None:
     log_proposals = (random.normal(-1.4, 0.5, shape) + far).astype(np.float32)
     given = Successors(np.arange(3), known, actions, log_proposals, seen, rewards, terminated)
     looking = Lookahead(game, SIMULATED.settings(), network, torch.device("cpu"), "float32")
-    found = looking.recall(network, here, given)
+    nothing = nothing_followed(game)
+    found = looking.recall(network, here, given, nothing)
     settings, device = SIMULATED.settings(), torch.device("cpu")
-    looking_back = Lookahead(game, settings, network, device, "float32", "proposals").recall(network, here, given)
+    weighing = Lookahead(game, settings, network, device, "float32", "proposals")
+    looking_back = weighing.recall(network, here, given, nothing)
     with torch.inference_mode():
         values = bins.values(network(torch.from_numpy(seen.reshape(-1, 12, 1, 1))).value_logits).numpy().reshape(shape)
         outputs = network(torch.from_numpy(here)).policy_logits

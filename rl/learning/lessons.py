@@ -18,7 +18,7 @@ from rl.learning.losses import Inputs, TrainingBatch, value_targets
 from rl.network.kinds import AnyNetwork
 from rl.network.model import Network
 from rl.network.vector import ValueBins, VectorNetwork
-from rl.replay.episodes import EpisodeBatch
+from rl.replay.episode_batch import EpisodeBatch
 from rl.search.driver import SearchConfig
 from rl.search.random import random_bits
 
@@ -104,12 +104,15 @@ class SimulatedLessons:
         rows = np.flatnonzero(batch.fresh)
         if len(rows) > 0:
             draw_keys(step, keys := np.empty(len(rows), np.uint64))
-            found = self._lookahead.look(network, batch.states[rows], batch.observations[rows], keys)
+            followed = batch.followed.among(rows)
+            found = self._lookahead.look(network, batch.states[rows], batch.observations[rows], keys, followed)
             actions[rows], policy[rows] = found.actions, found.policy  # the batch is this step's alone
             returns[rows] = np.where(batch.revalued[rows], found.values, returns[rows])
         if len(batch.successors.rows) > 0:
             rows = batch.successors.rows
-            found = self._lookahead.recall(network, batch.observations[rows], batch.successors)
+            found = self._lookahead.recall(
+                network, batch.observations[rows], batch.successors, batch.followed.among(rows)
+            )
             actions[rows], policy[rows] = found.actions, found.policy
             returns[rows] = np.where(batch.revalued[rows], found.values, returns[rows])
         observations, choices, weights, values = (

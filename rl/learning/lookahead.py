@@ -19,12 +19,14 @@ from games.simulated import SimulatedGame
 from rl.network.device import Precision
 from rl.network.vector import VectorNetwork
 from rl.network.vector_device import VectorDevice
-from rl.replay.episodes import Successors
+from rl.replay.episode_batch import Followed, Successors
 from rl.search.kernels import Settings
 from rl.search.proposals import GaussianProposer, log_density
 from rl.search.simulator import state_values
 
 Reference = Literal["policy", "proposals"]
+_PLAYED = -1
+"""The slot that what was played is tried in: one of those that are drawn evenly."""
 _LARGEST_LOG_RATIO = 3.0
 """One action may count so much more, or less, than the policy that proposed it had it: 20 times."""
 
@@ -60,27 +62,57 @@ class Lookahead:
         dtype = torch.float32 if precision == "float32" else None
         self._evaluating = VectorDevice(network.shape, network.config, network.state_dict(), 1, device, dtype=dtype)
 
-    def look(self, network: VectorNetwork, states: StateArray, observations: FloatArray, keys: HashArray) -> Findings:
-        """From `states` [n], which are seen as `observations` [n, O, 1, 1]; random numbers from `keys` [n]."""
+    def look(
+        self,
+        network: VectorNetwork,
+        states: StateArray,
+        observations: FloatArray,
+        keys: HashArray,
+        followed: Followed,
+    ) -> Findings:
+        """From `states` [n], which are seen as `observations` [n, O, 1, 1]; random numbers from `keys` [n]. Those of
+        `followed` try what was played there too, in the place of one of the proposals."""
         game, count, num_slots = self._game, len(states), self._game.num_slots
         self._evaluating.load(network.state_dict())
         with torch.inference_mode():
             outputs = self._evaluating.evaluate(self._moved(observations))[0].cpu().numpy()
-        proposals = self._proposer.propose(states, outputs, keys)
+        actions, prior_logits, _ = self._proposer.propose(states, outputs, keys)
+        self._take_played(followed, outputs, actions, prior_logits)
         following = np.repeat(states, num_slots)
-        rewards, terminated = game.step_batch(following, proposals.actions.reshape(count * num_slots, -1))
-        seen = np.empty((len(following), game.rows_per_state, *game.observation_shape), np.float32)
-        game.observe_batch(following, seen)
+        rewards, terminated = game.step_batch(following, actions.reshape(count * num_slots, -1))
+        later, ends = np.split(self._values(np.concatenate((following, followed.states))), [len(following)])
+        later = np.where(terminated, np.float32(0), later)
+        returns = (rewards + np.float32(game.discount) * later).reshape(count, num_slots)
+        returns[followed.rows, _PLAYED] = np.maximum(
+            returns[followed.rows, _PLAYED], followed.rewards + followed.discounts * ends
+        )
+        policy = _softmax(prior_logits + self._sigma(returns))
+        return Findings(actions, policy, (policy * returns).sum(1).astype(np.float32))
+
+    def _take_played(
+        self, followed: Followed, outputs: FloatArray, actions: FloatArray, prior_logits: FloatArray
+    ) -> None:
+        """Write what was played into `actions` [n, K, D], where one of the uniform samples was, and its prior logit as
+        that of any sample into `prior_logits` [n, K]."""
+        played, outputs = followed.actions[:, None], outputs[followed.rows]
+        actions[followed.rows, _PLAYED] = followed.actions
+        logits = log_density(outputs, played) - self._proposer.log_proposals(outputs, played)
+        prior_logits[followed.rows, _PLAYED] = logits[:, 0]
+
+    def _values(self, states: StateArray) -> FloatArray:
+        """[n] what the network holds of `states` [n]."""
+        game = self._game
+        seen = np.empty((len(states), game.rows_per_state, *game.observation_shape), np.float32)
+        game.observe_batch(states, seen)
         with torch.inference_mode():
             values = self._evaluating.evaluate(self._moved(seen.reshape(-1, *game.observation_shape)))[1]
-        later = np.where(terminated, np.float32(0), state_values(game, values.cpu().numpy())).astype(np.float32)
-        returns = (rewards + np.float32(game.discount) * later).reshape(count, num_slots)
-        policy = _softmax(proposals.prior_logits + self._sigma(returns))
-        return Findings(proposals.actions, policy, (policy * returns).sum(1).astype(np.float32))
+        return state_values(game, values.cpu().numpy())
 
-    def recall(self, network: VectorNetwork, observations: FloatArray, known: Successors) -> Findings:
+    def recall(
+        self, network: VectorNetwork, observations: FloatArray, known: Successors, followed: Followed
+    ) -> Findings:
         """From what is known to come of m states, seen as `observations` [m, O, 1, 1], none of it by actions that the
-        newest policy proposed.
+        newest policy proposed; what was played, of those of `followed`, in the episode.
 
         The policy's weights are those of a search whose slots these actions are, with log pi - log beta as their prior
         logits where the policy is the `reference`; where it would hardly have proposed any of them, they say little of
@@ -97,6 +129,10 @@ class Lookahead:
             values = self._evaluating.evaluate(self._moved(seen))[1].cpu().numpy().reshape(known.rewards.shape)
         later = np.where(known.terminated, np.float32(0), values).astype(np.float32)
         returns = known.rewards + np.float32(self._game.discount) * later
+        came = followed.rewards + followed.discounts * self._values(followed.states)
+        played = (known.actions[followed.rows] == followed.actions[:, None]).all(2)
+        bounds = np.where(played, came[:, None], -np.inf)
+        returns[followed.rows] = np.maximum(returns[followed.rows], bounds)
         lowest = np.where(known.known, returns, np.inf).min(1, keepdims=True)
         sigma = np.where(known.known, self._sigma(np.where(known.known, returns, lowest)), -np.inf)
         better = _softmax(sigma)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from games.base import BoolArray, FloatArray, IndexArray, StateArray
 from games.simulated import SimulatedGame
 from rl.errors import UserError
+from rl.replay.episode_batch import EpisodeBatch, Followed, Successors
 from rl.replay.holdout import is_held_out
 from rl.replay.records import WEIGHT_SUM, GameRecord
 from rl.replay.rows import RowQueue
@@ -48,6 +48,12 @@ class EpisodeWindowConfig:
     simulated_share: float = 1.0
     """Where records hold the successors that searches saw: the share of looks ahead that step the simulator for actions
     of the newest policy, all the same. The others take what was seen then, and step nothing."""
+    followed_share: float = 0.0
+    """Of the samples found anew, the share for which the action that was played is one of those that are tried, and
+    worth no less than what followed in the episode: the rewards of some further steps, up to
+    where the goal was achieved if it was exchanged, and then what the newest network holds of the state there. As steps
+    have no chance, that is a lower bound, and what is worth going for is known many steps away at once (the lower
+    bounds of He et al. 2016, arXiv 1611.01606). Not where others act at the same time: they may answer otherwise."""
     moved_share: float = 0.0
     """The least share of the exchanged goals that the sampled state has not achieved already, as far as episodes allow
     (filtered hindsight; Manela and Biess 2019, arXiv 1905.05498). Where nothing the goal is about has moved, any other
@@ -58,54 +64,10 @@ class EpisodeWindowConfig:
     def __post_init__(self) -> None:
         if self.max_positions < 1:
             raise UserError("max_positions is at least 1")
-        shares = "hindsight_share", "fresh_share", "fresh_value_share", "simulated_share", "moved_share"
-        for name in ("trace_decay", *shares, "holdout_fraction"):
+        shares = "hindsight_share", "fresh_share", "fresh_value_share", "simulated_share", "followed_share"
+        for name in ("trace_decay", *shares, "moved_share", "holdout_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{name} is from 0 to 1")
-
-
-class Successors(NamedTuple):
-    """What is known to come of m states, each with the goal that it is sampled with."""
-
-    rows: IndexArray
-    """[m] int64: which of the batch these are."""
-    known: BoolArray
-    """[m, K] which of the actions were tried."""
-    actions: FloatArray
-    """[m, K, D]"""
-    log_proposals: FloatArray
-    """[m, K] logarithms of the densities that they were proposed with."""
-    observations: FloatArray
-    """[m, K, O, 1, 1] what is seen next."""
-    rewards: FloatArray
-    """[m, K]"""
-    terminated: BoolArray
-    """[m, K]"""
-
-
-class EpisodeBatch(NamedTuple):
-    """n training states. K is the number of slots, D the size of an action."""
-
-    observations: FloatArray
-    """[n, O, 1, 1] float32."""
-    states: StateArray
-    """[n] of the game's state_dtype: what is observed."""
-    actions: FloatArray
-    """[n, K, D] float32: the actions that were searched."""
-    policy: FloatArray
-    """[n, K] float32: the search's weights of them; sums to 1. 0 beyond the actions in use."""
-    returns: FloatArray
-    """[n] float32: TD(lambda) returns."""
-    fresh: BoolArray
-    """[n] whether actions and policy are to be found anew, by stepping the simulator."""
-    revalued: BoolArray
-    """[n] whether the return is to be found anew with them; none but `fresh` ones and those of `successors`."""
-    relabelled: BoolArray
-    """[n] whether the goal is another than the episode's, so that all these are of the old one; `revalued`."""
-    ages: IndexArray
-    """[n] int64: by how many game numbers the newest episode in the window is ahead of the sampled one."""
-    successors: Successors
-    """Of those whose actions and policy are to be found from what is known already."""
 
 
 def lambda_returns(steps: StateArray, discount: float, trace_decay: float) -> FloatArray:
@@ -134,6 +96,8 @@ class EpisodeWindow:
                 *successors,
                 ("state", game.state_dtype),
                 ("achieved", np.float32, (game.goal_size,)),
+                ("action", game.action_dtype),
+                ("reward", np.float32),
                 ("actions", game.action_dtype, (game.num_slots,)),
                 ("policy", np.float32, (game.num_slots,)),
                 ("return", np.float32),
@@ -143,6 +107,7 @@ class EpisodeWindow:
                 ("searched", np.bool_),  # whether `actions` and `policy` are there
             ]
         )
+        self._powers = np.power(game.discount, np.arange(game.max_num_moves + 1)).astype(np.float32)
         self._steps, self._holdout = RowQueue(self._dtype), RowQueue(self._dtype)
         self._episodes = RowQueue(_EPISODE_DTYPE)
         self.total_positions = 0
@@ -207,18 +172,21 @@ class EpisodeWindow:
         if self._game.goal_size:
             relabelled = random.random(batch_size) < self._config.hindsight_share
             fresh, revalued = fresh | relabelled, revalued | relabelled
-            places, goals = self._later_goals(held, places, relabelled, random)
+        places, ahead = self._later_steps(held, places, relabelled, random)
         rows = held[places]
         fresh |= ~rows["searched"]
         if self._game.goal_size:
             states = rows["state"][relabelled]
-            self._game.set_goals(states, goals[relabelled])
+            self._game.set_goals(states, held["achieved"][(places + ahead)[relabelled]])
             rows["state"][relabelled] = states
         observations = np.empty((batch_size, self._game.rows_per_state, *self._game.observation_shape), np.float32)
         self._game.observe_batch(rows["state"], observations)
         recalled = np.zeros(batch_size, np.bool_)
         if self._game.stores_successors:
             recalled = fresh & (random.random(batch_size) >= self._config.simulated_share)
+        followed = np.zeros(batch_size, np.bool_)
+        if self._game.rows_per_state == 1:
+            followed = fresh & (ahead > 0) & (random.random(batch_size) < self._config.followed_share)
         return EpisodeBatch(
             np.ascontiguousarray(observations[:, 0]),
             rows["state"].copy(),
@@ -230,20 +198,41 @@ class EpisodeWindow:
             relabelled,
             self.newest_game - rows["number"],
             self._successors(rows, np.flatnonzero(recalled)),
+            self._followed(held, places, ahead, rows, np.flatnonzero(followed)),
         )
 
-    def _later_goals(
-        self, held: StateArray, places: IndexArray, wanted: BoolArray, random: np.random.Generator
-    ) -> tuple[IndexArray, FloatArray]:
-        """Goals [n, G] that the episodes of the steps `places` [n] achieved there or later. Some of those `wanted` [n]
-        are moved to other places: the places that are left come with the goals."""
-        moving = wanted & (random.random(len(places)) < self._config.moved_share)
+    def _later_steps(
+        self, held: StateArray, places: IndexArray, relabelled: BoolArray, random: np.random.Generator
+    ) -> tuple[IndexArray, IndexArray]:
+        """(places [n], ahead [n]): for each of `places` [n] a step as late or later in its episode, so many places
+        ahead, whose goal is taken where `relabelled` [n]. Some of these are moved to other places, which have a later
+        step that achieves what they do not."""
+        moving = relabelled & (random.random(len(places)) < self._config.moved_share)
         for _ in range(_TRIES):
             lacking = moving & (held["moved"][places] > held["left"][places])
             places = np.where(lacking, random.integers(len(held), size=len(places)), places)
         left, moved = held["left"][places], held["moved"][places]
         first = np.where(moving & (moved <= left), moved, 0)
-        return places, held["achieved"][places + random.integers(first, left + 1)]
+        return places, random.integers(first, left + 1)
+
+    def _followed(
+        self, held: StateArray, places: IndexArray, ahead: IndexArray, rows: StateArray, chosen: IndexArray
+    ) -> Followed:
+        """What came of the `chosen` [m] among the sampled `rows` [n], which stem from `places` [n], in the steps before
+        the one that is so many places `ahead` [n]: there was no state after the last step of an episode."""
+        game, first, lengths = self._game, places[chosen], ahead[chosen]
+        states, ends = held["state"][first + lengths], np.cumsum(lengths)
+        taken = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
+        on_the_way = np.repeat(first, lengths) + taken
+        if game.goal_size:
+            goals = game.desired_goals(rows["state"][chosen])
+            game.set_goals(states, goals)
+            rewards, _ = game.goal_rewards(held["achieved"][on_the_way], np.repeat(goals, lengths, axis=0))
+        else:
+            rewards = held["reward"][on_the_way]
+        sums = np.zeros(len(chosen), np.float32)
+        np.add.at(sums, np.repeat(np.arange(len(chosen)), lengths), rewards * self._powers[taken])
+        return Followed(chosen, held["action"][first], states, sums, self._powers[lengths])
 
     def _successors(self, rows: StateArray, chosen: IndexArray) -> Successors:
         """What is known to come of the `chosen` [m] among the sampled `rows` [n]."""
@@ -272,6 +261,7 @@ class EpisodeWindow:
         steps, targets = record.steps, record.targets
         rows = np.zeros(len(steps), self._dtype)
         rows["state"], rows["number"] = steps["state"], record.game_number
+        rows["action"], rows["reward"] = steps["action"], steps["reward"]
         rows["left"], rows["searched"] = np.arange(len(steps))[::-1], True
         rows["return"] = lambda_returns(steps, self._game.discount, self._config.trace_decay)
         if self._game.goal_size:
