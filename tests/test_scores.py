@@ -111,6 +111,7 @@ def serve(game: Game, **query: object) -> list[dict[str, object]]:
     return [json.loads(line) for line in written]
 
 
+@pytest.mark.plain_only
 def test_analysis_tells_what_is_foretold_without_a_warning() -> None:
     (answer,) = serve(ToyArea(3), moves=["A1"], includeOwnership=True)
     root, infos = answer["rootInfo"], answer["moveInfos"]
@@ -121,6 +122,7 @@ def test_analysis_tells_what_is_foretold_without_a_warning() -> None:
     assert answer["ownership"] == [0, 0, 0, 0, 0, 0, -1, 0, 0]
 
 
+@pytest.mark.plain_only
 def test_gtp_tells_leads_and_on_demand_ownership() -> None:
     session = make_session(ToyArea(3), evaluator=ForeseeingFirst)
     told = talk(["play b A3", "kata-analyze w 1000 ownership true", "name"], session=session)
@@ -134,6 +136,7 @@ def test_gtp_tells_leads_and_on_demand_ownership() -> None:
     assert "scoreLead" not in told and "ownership" not in told
 
 
+@pytest.mark.plain_only
 def test_gtp_tells_nothing_where_nothing_is_foretold() -> None:
     told = talk(["kata-analyze b 1000 ownership true", "name"])
     assert "info move" in told and "scoreLead" not in told and "ownership" not in told

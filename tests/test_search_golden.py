@@ -248,6 +248,7 @@ def test_the_hand_checked_heaps() -> None:
     assert solve(4, 0) == (1, 2) and solve(5, 1) == (-1, 3) and solve(3, 1) == (1, 1)
 
 
+@pytest.mark.plain_only
 @pytest.mark.parametrize("config", [SearchConfig(), SearchConfig(root="puct")], ids=["gumbel", "puct"])
 def test_proofs_where_players_move_twice(config: SearchConfig) -> None:
     """Every position of twice nim: the outcome, the length and the move are those of its solution."""
@@ -286,6 +287,7 @@ class FirstLegal(UniformEvaluator):
         return answer._replace(prior_logits=answer.prior_logits - 20.0 * np.arange(9, dtype=np.float32))
 
 
+@pytest.mark.plain_only
 @pytest.mark.parametrize("config", [SearchConfig(max_considered=1), SearchConfig(root="puct")], ids=["gumbel", "puct"])
 def test_when_all_that_was_visited_is_lost_the_rest_is_left(config: SearchConfig) -> None:
     r"""O to move: at b3 he loses to a1, at a1 he draws. Three simulations see the one and nothing of the other.

@@ -201,6 +201,7 @@ def test_openings_vary_and_never_end_the_game() -> None:
     assert len({tuple(line[:length]) for line, length in zip(lines, lengths, strict=True)}) > 60
 
 
+@pytest.mark.plain_only
 def test_openings_pass_only_where_nothing_else_can_be_played() -> None:
     game = games.make("go3")
     num_plies = 0
@@ -213,6 +214,7 @@ def test_openings_pass_only_where_nothing_else_can_be_played() -> None:
     assert num_plies > 100
 
 
+@pytest.mark.compiled_only
 def test_openings_drawn_from_the_policy_follow_the_network() -> None:
     """The first moves are drawn as often as the network's priors say, and no opening move is a target."""
     settings = config(32, max_opening_plies=4, opening_policy_share=1.0)
@@ -233,6 +235,7 @@ def test_openings_drawn_from_the_policy_follow_the_network() -> None:
     assert ((firsts - expected) ** 2 / expected).sum() < 20  # 3 degrees of freedom
 
 
+@pytest.mark.compiled_only
 def test_half_of_an_opening_may_be_drawn_from_the_policy() -> None:
     settings = config(32, max_opening_plies=6, opening_policy_share=0.5)
     asked = []
@@ -243,6 +246,7 @@ def test_half_of_an_opening_may_be_drawn_from_the_policy() -> None:
     assert len(asked) > 300 and abs(np.mean(asked) - 0.5) < 4 * np.sqrt(0.25 / len(asked))
 
 
+@pytest.mark.compiled_only
 def test_decided_games_are_ended_by_fast_searches() -> None:
     """Three searches in a row that saw the same winner; then one search in ten is full."""
     settings = config(32, max_opening_plies=0, decided_value=0.02)
@@ -266,6 +270,7 @@ class NoChoice(TwiceNim):
             mask[action] = action == 0
 
 
+@pytest.mark.plain_only
 def test_a_game_without_choices_is_played_without_a_search() -> None:
     evaluator = HashedEvaluator(NoChoice(), 4, 7)
     records = finish(Selfplay(NoChoice(), config(), SEED), evaluator, range(30))

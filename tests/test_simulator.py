@@ -238,6 +238,7 @@ def returns(policy: object, num_episodes: int) -> list[float]:
     return total.tolist()
 
 
+@pytest.mark.plain_only
 @pytest.mark.parametrize("config", [GUMBEL, PUCT], ids=["gumbel", "puct"])
 def test_a_point_mass_reaches_its_goal(config: SearchConfig) -> None:
     num_episodes, task = 4, PointMass()
@@ -371,6 +372,7 @@ class Fleeing(HandMade):
         return Evaluation(outputs.astype(np.float32), np.zeros(len(rows), np.float32))
 
 
+@pytest.mark.plain_only
 @pytest.mark.parametrize("batch_size", [2, 4, 6])
 def test_others_that_act_at_once_are_played_by_their_policy(batch_size: int) -> None:
     task = Chase()

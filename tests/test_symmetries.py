@@ -79,6 +79,7 @@ def wins_at_once(game: Game, state: State, legal: BoolArray) -> bool:
     return any(game.step(state.copy(), int(action), np.zeros(0, np.uint64))[0] > 0 for action in np.flatnonzero(legal))
 
 
+@pytest.mark.plain_only
 def test_a_player_that_averages_plays_the_mean(tmp_path: Path) -> None:
     """One that does not, plays otherwise."""
     game = games.make("connect_four")
