@@ -12,7 +12,7 @@ from rl.errors import UserError
 from rl.learning.learner import Learner, LearnerConfig
 from rl.learning.lookahead import Findings, Lookahead
 from rl.network.vector import ValueBins
-from rl.replay.episode_batch import EpisodeBatch, Followed, Successors
+from rl.replay.episode_batch import EpisodeBatch, Followed
 from rl.replay.episodes import EpisodeWindow, EpisodeWindowConfig
 from rl.replay.records import GameRecord
 from rl.search.simulator import SIMULATED
@@ -114,28 +114,6 @@ def test_the_state_that_was_reached_counts_as_the_network_values_it() -> None:
     found = look(game, followed, 1)
     rest = float(found.values[0]) - float(found.policy[0, -1]) * (50.0 + 2.0 * value)
     assert abs(rest) < 40.0 * float(found.policy[0, :-1].sum()) and found.policy[0, -1] > 0.9
-
-
-def test_what_searches_have_seen_is_bounded_too() -> None:
-    """Of two states the second's third action was played, and went better than one step and the network tell."""
-    game = short()
-    known = np.ones((2, 4), np.bool_)
-    actions = np.random.default_rng(0).uniform(-1, 1, (2, 4, 2)).astype(np.float32)
-    here, seen = np.zeros((2, 12, 1, 1), np.float32), np.zeros((2, 4, 12, 1, 1), np.float32)
-    rewards = np.full((2, 4), -1.0, np.float32)
-    given = Successors(np.arange(2), known, actions, np.full((2, 4), -1.4, np.float32), seen, rewards, ~known)
-    looking = Lookahead(game, SIMULATED.settings(), network_of(game), torch.device("cpu"), "float32")
-    later = game.new_states(np.zeros(1, np.uint64))
-    best = Followed(np.array([1]), actions[1, 2:3], later, np.float32([3.0]), np.float32([0.0]))
-    without, found = (looking.recall(network_of(game), here, given, told) for told in (nothing_followed(game), best))
-    np.testing.assert_array_equal(found.policy[0], without.policy[0])
-    assert found.policy[1].argmax() == 2 and found.values[1] > 2.0 > without.values[1]
-
-
-def test_rows_of_a_batch_are_those_of_a_part_of_it() -> None:
-    states, numbers = np.arange(4), np.arange(4, dtype=np.float32)
-    part = Followed(np.array([1, 4, 6, 9]), numbers[:, None], states, numbers, numbers).among(np.array([0, 1, 6, 7]))
-    assert part.rows.tolist() == [1, 2] and part.states.tolist() == [0, 2] and part.rewards.tolist() == [0, 2]
 
 
 def test_the_learner_is_told_of_the_right_rows() -> None:

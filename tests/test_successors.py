@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from episode_play import nothing_followed
 
 import games
 from games.robots.game import RobotGame
@@ -149,11 +148,10 @@ def test_recalling_against_a_slow_twin(far: float) -> None:
     log_proposals = (random.normal(-1.4, 0.5, shape) + far).astype(np.float32)
     given = Successors(np.arange(3), known, actions, log_proposals, seen, rewards, terminated)
     looking = Lookahead(game, SIMULATED.settings(), network, torch.device("cpu"), "float32")
-    nothing = nothing_followed(game)
-    found = looking.recall(network, here, given, nothing)
+    found = looking.recall(network, here, given)
     settings, device = SIMULATED.settings(), torch.device("cpu")
     weighing = Lookahead(game, settings, network, device, "float32", "proposals")
-    looking_back = weighing.recall(network, here, given, nothing)
+    looking_back = weighing.recall(network, here, given)
     with torch.inference_mode():
         values = bins.values(network(torch.from_numpy(seen.reshape(-1, 12, 1, 1))).value_logits).numpy().reshape(shape)
         outputs = network(torch.from_numpy(here)).policy_logits

@@ -104,15 +104,13 @@ class SimulatedLessons:
         rows = np.flatnonzero(batch.fresh)
         if len(rows) > 0:
             draw_keys(step, keys := np.empty(len(rows), np.uint64))
-            followed = batch.followed.among(rows)
+            followed = batch.followed._replace(rows=np.searchsorted(rows, batch.followed.rows))
             found = self._lookahead.look(network, batch.states[rows], batch.observations[rows], keys, followed)
             actions[rows], policy[rows] = found.actions, found.policy  # the batch is this step's alone
             returns[rows] = np.where(batch.revalued[rows], found.values, returns[rows])
         if len(batch.successors.rows) > 0:
             rows = batch.successors.rows
-            found = self._lookahead.recall(
-                network, batch.observations[rows], batch.successors, batch.followed.among(rows)
-            )
+            found = self._lookahead.recall(network, batch.observations[rows], batch.successors)
             actions[rows], policy[rows] = found.actions, found.policy
             returns[rows] = np.where(batch.revalued[rows], found.values, returns[rows])
         observations, choices, weights, values = (

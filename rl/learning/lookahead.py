@@ -108,11 +108,9 @@ class Lookahead:
             values = self._evaluating.evaluate(self._moved(seen.reshape(-1, *game.observation_shape)))[1]
         return state_values(game, values.cpu().numpy())
 
-    def recall(
-        self, network: VectorNetwork, observations: FloatArray, known: Successors, followed: Followed
-    ) -> Findings:
+    def recall(self, network: VectorNetwork, observations: FloatArray, known: Successors) -> Findings:
         """From what is known to come of m states, seen as `observations` [m, O, 1, 1], none of it by actions that the
-        newest policy proposed; what was played, of those of `followed`, in the episode.
+        newest policy proposed.
 
         The policy's weights are those of a search whose slots these actions are, with log pi - log beta as their prior
         logits where the policy is the `reference`; where it would hardly have proposed any of them, they say little of
@@ -129,10 +127,6 @@ class Lookahead:
             values = self._evaluating.evaluate(self._moved(seen))[1].cpu().numpy().reshape(known.rewards.shape)
         later = np.where(known.terminated, np.float32(0), values).astype(np.float32)
         returns = known.rewards + np.float32(self._game.discount) * later
-        came = followed.rewards + followed.discounts * self._values(followed.states)
-        played = (known.actions[followed.rows] == followed.actions[:, None]).all(2)
-        bounds = np.where(played, came[:, None], -np.inf)
-        returns[followed.rows] = np.maximum(returns[followed.rows], bounds)
         lowest = np.where(known.known, returns, np.inf).min(1, keepdims=True)
         sigma = np.where(known.known, self._sigma(np.where(known.known, returns, lowest)), -np.inf)
         better = _softmax(sigma)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from games.base import BoolArray, FloatArray, IndexArray, StateArray
 
 
@@ -43,17 +41,6 @@ class Followed(NamedTuple):
     discounts: FloatArray
     """[m] float32: what the values of `states` count here."""
 
-    def among(self, rows: IndexArray) -> Followed:
-        """Those of the batch's `rows` [n], ascending, whose places there take the places of theirs in the batch."""
-        kept = np.isin(self.rows, rows)
-        return Followed(
-            np.searchsorted(rows, self.rows[kept]),
-            self.actions[kept],
-            self.states[kept],
-            self.rewards[kept],
-            self.discounts[kept],
-        )
-
 
 class EpisodeBatch(NamedTuple):
     """n training states. K is the number of slots, D the size of an action."""
@@ -79,4 +66,4 @@ class EpisodeBatch(NamedTuple):
     successors: Successors
     """Of those whose actions and policy are to be found from what is known already."""
     followed: Followed
-    """Of some of the `fresh` ones and of those of `successors`: what followed in the episode."""
+    """Of some of the `fresh` ones: what followed in the episode."""

@@ -49,8 +49,8 @@ class EpisodeWindowConfig:
     """Where records hold the successors that searches saw: the share of looks ahead that step the simulator for actions
     of the newest policy, all the same. The others take what was seen then, and step nothing."""
     followed_share: float = 0.0
-    """Of the samples found anew, the share for which the action that was played is one of those that are tried, and
-    worth no less than what followed in the episode: the rewards of some further steps, up to
+    """Of the samples found anew by stepping the simulator, the share for which the action that was played is one of
+    those that are tried, and worth no less than what followed in the episode: the rewards of some further steps, up to
     where the goal was achieved if it was exchanged, and then what the newest network holds of the state there. As steps
     have no chance, that is a lower bound, and what is worth going for is known many steps away at once (the lower
     bounds of He et al. 2016, arXiv 1611.01606). Not where others act at the same time: they may answer otherwise."""
@@ -184,6 +184,7 @@ class EpisodeWindow:
         recalled = np.zeros(batch_size, np.bool_)
         if self._game.stores_successors:
             recalled = fresh & (random.random(batch_size) >= self._config.simulated_share)
+            fresh &= ~recalled
         followed = np.zeros(batch_size, np.bool_)
         if self._game.rows_per_state == 1:
             followed = fresh & (ahead > 0) & (random.random(batch_size) < self._config.followed_share)
@@ -193,7 +194,7 @@ class EpisodeWindow:
             rows["actions"].copy(),
             rows["policy"].copy(),
             rows["return"].copy(),
-            fresh & ~recalled,
+            fresh,
             revalued,
             relabelled,
             self.newest_game - rows["number"],
