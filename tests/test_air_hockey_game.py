@@ -248,6 +248,7 @@ def open_goal(game: AirHockeyGame, count: int) -> StateArray:
     return states
 
 
+@pytest.mark.plain_only
 def test_a_search_that_sees_an_open_goal_shoots() -> None:
     """Its policy is to do anything; that a puck on its way into the goal is good is all that its network knows."""
     game, count = AirHockeyGame(), 8

@@ -17,6 +17,8 @@ from games.base import FloatArray, Game
 from rl.protocols.analysis.engine import AnalysisEngine, EngineConfig, EngineNames
 from rl.search.evaluation import Evaluation, Evaluator, UniformEvaluator
 
+pytestmark = pytest.mark.plain_only  # what the protocol says; compiled, the command itself is tested in test_analyze.py
+
 CONNECT_FOUR = games.make("connect_four")
 TIC_TAC_TOE = games.make("tic_tac_toe")
 

@@ -20,6 +20,8 @@ from rl.protocols.moves import replay
 from rl.search.evaluation import Evaluation, Evaluator, UniformEvaluator
 from scripts.variants import remake
 
+pytestmark = pytest.mark.plain_only  # what the protocol says; compiled, the command itself is tested in test_analyze.py
+
 
 class FirstActionEvaluator(UniformEvaluator):
     """Would rather play the first actions: the most likely line is a1 b1 c1 ..."""

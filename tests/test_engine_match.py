@@ -186,6 +186,7 @@ def test_two_passes_end_a_game_by_its_own_score() -> None:
     assert one.moves[-2:] == (9, 9) and one.result == "W+0.5" and one.score == 0.0 and one.remark == ""
 
 
+@pytest.mark.plain_only
 def test_a_player_plays_out_what_was_ended_early() -> None:
     game = ToyArea()
     judge = PlayOutJudge(UniformPlayer(game, 12))

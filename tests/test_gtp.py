@@ -21,6 +21,8 @@ from scripts.variants import remake as remake_by_name
 from tests.gtp_talk import QUICK, TIC_TAC_TOE, Ponderous, make_session, reply, talk
 from tests.toy_area import ToyArea
 
+pytestmark = pytest.mark.plain_only  # the protocol; compiled, the command is tested in test_gtp_command.py
+
 # --- the form of the protocol ---------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,8 @@ from rl.search.evaluation import Evaluation, UniformEvaluator
 from tests.gtp_talk import QUICK, TIC_TAC_TOE, FirstFree, Ponderous, Script, make_session, reply, talk
 from tests.toy_area import ToyArea, remake
 
+pytestmark = pytest.mark.plain_only  # the protocol; compiled, the command is tested in test_gtp_command.py
+
 
 @pytest.mark.parametrize("ending", ["", "name", "# comment", "6 name", "fly"])
 def test_any_line_ends_an_analysis(ending: str) -> None:
