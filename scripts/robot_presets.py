@@ -42,11 +42,9 @@ class RobotPreset(NamedTuple):
     learner: LearnerConfig = LEARNER
 
 
-# Where goals are exchanged, looking ahead for the others too narrowed PlanarReach's policy too soon; without goals,
-# Pendulum's policy learnt nothing as fast without it. What followed in the episode taught all of these as much in half
-# the steps; Pendulum, where little lies far ahead, no more.
-_GOALS = EpisodeWindowConfig(fresh_share=0.0, followed_share=1.0)
-_NEW_GOALS = replace(_GOALS, moved_share=0.8)  # an arm that has come home stays, and achieves what it has achieved
+# What followed in the episode taught all of these as much in half the steps; Pendulum, where little lies far ahead, no
+# more. A robot that has come home stays: goals that it achieves already are no news.
+_GOALS = EpisodeWindowConfig(followed_share=1.0, moved_share=0.8)
 
 # A learner that looks ahead needs no more of the search than what to do next: eight simulations see each slot once.
 # With a c_scale of 0.1 policies stayed so wide that Quadrotor2DHover learnt to hover and forgot it.
@@ -72,7 +70,7 @@ _BOX = _ARM._replace(
 
 PRESETS: dict[str, RobotPreset] = {
     # Steps that are played cost little beside those of the learner: more of them, each learnt from less often.
-    "planar_reach": RobotPreset(moves=72_000, selfplay=_SHARP, window=_NEW_GOALS, learner=_FAST),
+    "planar_reach": RobotPreset(moves=64_000, selfplay=_SHARP, window=_GOALS, learner=_FAST),
     "pendulum": RobotPreset(
         moves=20_000,
         samples_per_target=16.0,
@@ -88,12 +86,12 @@ PRESETS: dict[str, RobotPreset] = {
         network=VectorConfig(width=128, symlog=False, optimistic=True),  # balanced is worth 50, hanging 0
         learner=_QUICK,
     ),
-    "quadrotor_2d_hover": RobotPreset(moves=150_000, selfplay=_SHARP, window=_GOALS, learner=_QUICK),
+    "quadrotor_2d_hover": RobotPreset(moves=120_000, selfplay=_SHARP, window=_GOALS, learner=_QUICK),
     "diff_drive_park": RobotPreset(
-        moves=480_000,
+        moves=280_000,
         samples_per_target=5.0,
         selfplay=_SHARP,
-        window=_NEW_GOALS,
+        window=_GOALS,
         learner=replace(_QUICK, learning_rate=4e-3),
     ),
     "arm_reach": _ARM._replace(moves=20_000),
