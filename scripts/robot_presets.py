@@ -36,7 +36,7 @@ class RobotPreset(NamedTuple):
     """How long is played and learnt, where it is not steps that are counted."""
     samples_per_target: float = 8.0
     """Samples learnt from for each of these steps. A step that is played costs little beside one of the learner's:
-    PlanarReach and Pendulum learn more from twice the steps, half as often each."""
+    PlanarReach learns more from twice the steps, half as often from each."""
     selfplay: EpisodesConfig = EpisodesConfig()
     window: EpisodeWindowConfig = EpisodeWindowConfig()
     network: VectorConfig = VectorConfig()
@@ -72,7 +72,8 @@ _BOX = _ARM._replace(
 PRESETS: dict[str, RobotPreset] = {
     "planar_reach": RobotPreset(moves=64_000, selfplay=_SHARP, window=_GOALS, learner=_FAST),
     "pendulum": RobotPreset(
-        moves=40_000,
+        moves=20_000,
+        samples_per_target=16.0,
         selfplay=_SHARP,
         window=_ANEW,
         network=VectorConfig(width=128, optimistic=True),
