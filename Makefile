@@ -38,10 +38,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -c constraints.txt -e '.[test]'
 	@touch $@
 
-# These share nothing but the machine: side by side they take two cores little more than half as long. The tests with
-# compiled kernels, which are the longest, run in three parts.
+# These share nothing but the machine: side by side they take two cores little more than half as long. Coverage, which
+# is the longest, begins first; the tests with compiled kernels run in three parts.
 test: $(STAMP)
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target lint compiled-s-z compiled-a-g compiled-h-r coverage
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target lint coverage compiled-s-z compiled-a-g compiled-h-r
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

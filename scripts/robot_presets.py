@@ -80,11 +80,11 @@ PRESETS: dict[str, RobotPreset] = {
         learner=replace(LEARNER, ema_decay=0.9),
     ),
     "cart_pole_swing_up": RobotPreset(
-        moves=180_000,
+        moves=225_000,
         selfplay=_SHARP,
         window=replace(_ANEW, followed_share=1.0),
         network=VectorConfig(width=128, symlog=False, optimistic=True),  # balanced is worth 50, hanging 0
-        learner=replace(_QUICK, learning_rate=4e-3),
+        learner=_QUICK,
     ),
     "quadrotor_2d_hover": RobotPreset(moves=120_000, selfplay=_SHARP, window=_GOALS, learner=_QUICK),
     "diff_drive_park": RobotPreset(

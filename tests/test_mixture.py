@@ -140,6 +140,7 @@ def test_nothing_to_sample() -> None:
         MixedWindow(GO, NO_HOLDOUT).sample(4, 0)
 
 
+@pytest.mark.plain_only
 def test_a_run_learns_two_boards_at_once_and_its_agent_plays_both(tmp_path: Path) -> None:
     config = replace(TINY, limits=LimitsConfig(games=40))
     assert train(HEX, config, tmp_path, io.StringIO()) == 0
