@@ -11,8 +11,11 @@ from typing import Annotated, Any
 import tyro
 
 import games
+from games.base import Game
 from games.simulated import SimulatedGame
+from rl.errors import UserError
 from rl.learning.learner import LearnerConfig
+from rl.network.agent_file import load_agent
 from rl.network.kinds import AnyConfig
 from rl.network.model import NetworkConfig
 from rl.replay.kinds import AnyWindowConfig
@@ -43,6 +46,9 @@ class Command:
     """Share of the games that are played on the boards of --also."""
     run_dir: Path | None = None
     """Where the run is kept. None: runs/GAME."""
+    start_from: Path | None = None
+    """An agent's file whose network a new run begins with, in the place of random weights; its size is that network's.
+    So a run goes on where only its agent was kept, or another one begins where it ended."""
     limits: Annotated[LimitsConfig, tyro.conf.arg(name="")] = field(default_factory=LimitsConfig)
     resources: Annotated[ResourcesConfig, tyro.conf.arg(name="")] = field(default_factory=ResourcesConfig)
     seed: int = TrainConfig.seed
@@ -86,9 +92,11 @@ def run(command: Command) -> int:
     config = command.config()
     if config.limits == LimitsConfig() and not config.deterministic:
         config = replace(config, limits=preset(game, command.preset).limits)
+    if command.start_from is not None:
+        config = replace(config, network=_network_to_start_from(command, game))
     run_dir = command.run_dir or Path("runs") / game.name
     others = [games.make(name) for name in command.also]
-    code = train(Mixture.mostly(game, others, command.also_share), config, run_dir)
+    code = train(Mixture.mostly(game, others, command.also_share), config, run_dir, start=command.start_from)
     agent = run_dir / "agents" / f"{game.name}.safetensors"
     print(f"watch it:  keima watch {run_dir}")
     if agent.exists() and not isinstance(game, SimulatedGame):
@@ -96,6 +104,15 @@ def run(command: Command) -> int:
     if code:
         print("the same command goes on from here")
     return code
+
+
+def _network_to_start_from(command: Command, game: Game) -> AnyConfig:
+    """The size of the network in the file of --start-from. Raises UserError where another one is asked for."""
+    assert command.start_from is not None
+    found = load_agent(command.start_from, game).config
+    if command.network not in (found, preset(game, command.preset).network):
+        raise UserError(f"--network asks for another network than {command.start_from} has: leave it out")
+    return found
 
 
 def _budget(arguments: Sequence[str]) -> Budget:

@@ -290,6 +290,22 @@ def test_state_of_another_network_is_refused_and_changes_nothing() -> None:
     assert bytes_of(learner) == before
 
 
+def test_starts_from_another_network_and_learns_on_from_there() -> None:
+    teacher = make_learner()
+    for key in range(3):
+        teacher.train_step(make_batch(TicTacToe(), key))
+    learner = Learner(TicTacToe(), teacher.ema_network.config, LearnerConfig(batch_size=16), 5)
+    learner.start_from(teacher.ema_network)
+    expected = teacher.ema_state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in learner.ema_state_dict().items())
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in learner.state_dict().tensors["model"].items())
+    assert math.isfinite(learner.train_step(make_batch(TicTacToe(), 3))["loss/total"])
+    before = bytes_of(learner)
+    with pytest.raises(UserError, match="the agent to start from: its model weights are of another network"):
+        learner.start_from(Learner(TicTacToe(), NetworkConfig(blocks=1, channels=16), LearnerConfig(), 0).ema_network)
+    assert bytes_of(learner) == before
+
+
 @pytest.mark.parametrize(
     "setting",
     [

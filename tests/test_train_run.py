@@ -218,6 +218,37 @@ def test_the_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureF
     assert [entry.name for entry in (tmp_path / "stranger").iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.compiled_only  # three runs, whose paths others take in both modes
+def test_a_run_starts_from_an_agent_and_its_card_counts_both(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert train(MIXTURE, limited(games=40), first, io.StringIO()) == 0
+    agent = first / "agents" / "tic_tac_toe.safetensors"
+    earlier = read_card(agent)
+
+    output = io.StringIO()
+    assert train(MIXTURE, limited(games=30), second, output, start=agent) == 0
+    assert f"starting from the weights of {agent}" in output.getvalue()
+    card = read_card(second / "agents" / "tic_tac_toe.safetensors")
+    steps = int(latest(second, "steps"))
+    assert int(card["step"]) == int(earlier["step"]) + steps and int(card["games"]) == 70
+    assert int(card["evaluations"]) > int(earlier["evaluations"])
+
+    again = io.StringIO()
+    assert train(MIXTURE, limited(games=35), second, again, start=agent) == 0
+    assert "resuming" in again.getvalue() and "starting from" not in again.getvalue()
+    with pytest.raises(UserError, match="its start is"):
+        train(MIXTURE, limited(games=40), second, io.StringIO())
+
+    other = ["train", "tic_tac_toe", "--start-from", str(agent), "--run-dir", str(tmp_path / "third")]
+    assert main([*other, "--network.blocks", "7"]) == 2
+    assert "--network asks for another network than" in capsys.readouterr().err
+    assert main([*other[:2], "--start-from", str(tmp_path / "none"), *other[-2:]]) == 2
+    assert "there is no agent at" in capsys.readouterr().err
+    assert not (tmp_path / "third").exists()
+
+
 def test_a_run_of_another_configuration_or_with_a_damaged_chunk_is_refused(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     assert train(MIXTURE, limited(games=5), run_dir, io.StringIO()) == 0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,36 +46,21 @@ def entrant(text: str, game: Game, num_simulations: int) -> Entrant:
     name = f"{spec.kind}:{simulations}"
     if spec.kind in ("rollouts", "uniform"):
         return Entrant(name, num_simulations=simulations)
-    from rl.network.agent_file import load_agent, read_card, weights_digest  # torch takes a second to import
+    from rl.network.agent_file import card_number, load_agent, read_card, weights_digest  # torch takes a second
 
     path = shipped_agent(game) if spec.kind == "shipped" else Path(spec.kind)
     load_agent(path, game)
     card = read_card(path)
-    minutes = _number(card, "minutes")
+    minutes = card_number(card, "minutes")
+    counts = {key: card_number(card, key) for key in ("step", "games", "evaluations")}
     return Entrant(
         name,
         weights=weights_digest(path),
         run=spec.kind if spec.kind == "shipped" else str(path.parent),
         num_simulations=simulations,
-        step=_count(card, "step"),
-        games=_count(card, "games"),
-        evaluations=_count(card, "evaluations"),
+        **{key: None if count is None else int(count) for key, count in counts.items()},
         hours=None if minutes is None else minutes / 60.0,
     )
-
-
-def _number(card: Mapping[str, str], key: str) -> float | None:
-    """What a card says, None where it says nothing of use: a card is free text."""
-    try:
-        number = float(card[key])
-    except (KeyError, ValueError):
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
-def _count(card: Mapping[str, str], key: str) -> int | None:
-    number = _number(card, key)
-    return None if number is None else int(number)
 
 
 def short_names(entrants: Iterable[Entrant]) -> dict[str, str]:

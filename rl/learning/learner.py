@@ -238,9 +238,20 @@ class Learner:
         }
         return LearnerState(tensors, counters)
 
+    def start_from(self, network: AnyNetwork) -> None:
+        """Begin with the weights of another network of the same shape in the place of random ones. The optimizer knows
+        nothing of it, so the rate warms up as ever. Raises UserError, and changes nothing, when it is of another size.
+        """
+        weights = network.state_dict()
+        live = self._live_tensors()
+        tensors = {"model": weights, "ema": weights, "optimizer": live["optimizer"]}
+        self._check(tensors, "the agent to start from")
+        self._restore(tensors)
+        self._snapshot = self._take_snapshot()
+
     def load_state_dict(self, tensors: Mapping[str, Mapping[str, Tensor]], counters: Mapping[str, Any]) -> None:
         """Go on from a `state_dict`. Raises UserError, and changes nothing, when it is of another network."""
-        self._check(tensors)
+        self._check(tensors, "the checkpoint")
         self._restore(tensors)
         self.steps = int(counters["steps"])
         self.skipped_steps = int(counters["skipped_steps"])
@@ -331,13 +342,13 @@ class Learner:
                     tensor.copy_(tensors[kind][name])
         self._optimizers.restore(tensors["optimizer"])
 
-    def _check(self, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
+    def _check(self, tensors: Mapping[str, Mapping[str, Tensor]], source: str) -> None:
         if set(tensors) != {"model", "ema", "optimizer"}:
-            raise UserError(f"the checkpoint holds {sorted(tensors)}, not model, ema and optimizer")
+            raise UserError(f"{source} holds {sorted(tensors)}, not model, ema and optimizer")
         for kind, network in (("model", self._network), ("ema", self.ema_network)):
             own = {name: tensor.shape for name, tensor in network.state_dict().items()}
             if {name: tensor.shape for name, tensor in tensors[kind].items()} != own:
-                raise UserError(f"the checkpoint's {kind} weights are of another network: names or shapes differ")
+                raise UserError(f"{source}: its {kind} weights are of another network, names or shapes differ")
         self._optimizers.check(tensors["optimizer"])
 
 

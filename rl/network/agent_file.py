@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -90,6 +91,15 @@ def read_card(path: Path) -> dict[str, str]:
     """The free strings that `save_agent` was given. Raises UserError when the file is missing or damaged."""
     card: dict[str, str] = _read(path)[0]["card"]
     return card
+
+
+def card_number(card: Mapping[str, str], key: str) -> float | None:
+    """What a card says there, None where it says nothing of use: a card is free text."""
+    try:
+        number = float(card[key])
+    except (KeyError, ValueError):
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
 
 
 def weights_digest(path: Path) -> str:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
+from rl.network.agent_file import weights_digest
 from rl.replay.mixture import Mixture
 from rl.train.config import TrainConfig
 from rl.train.display import Display
@@ -37,8 +38,18 @@ class _Children:
             self.examiner.kill()
 
 
-def train(mixture: Mixture, config: TrainConfig, run_directory: Path, output: TextIO = sys.stdout) -> int:
+def train(
+    mixture: Mixture,
+    config: TrainConfig,
+    run_directory: Path,
+    output: TextIO = sys.stdout,
+    *,
+    start: Path | None = None,
+) -> int:
     """Train on the games of `mixture`, taking up the run in `run_directory`, until a limit or a signal comes.
+
+    A new run begins with random weights, or with those of the agent in the file `start`, whose network must be the one
+    that `config` describes; the same file must be named when the run is taken up.
 
     Returns the exit code: 0 when the run is complete, 128 + the signal's number when a signal has cut it short; the
     same call goes on from there. Raises UserError for what a person can mend. Needs the main thread.
@@ -49,9 +60,12 @@ def train(mixture: Mixture, config: TrainConfig, run_directory: Path, output: Te
         directory: RunDirectory | None = None
         try:
             resources = Resources.of(config.resources, deterministic=config.deterministic)
-            directory = RunDirectory(run_directory, mixture, config)
+            digest = None if start is None else weights_digest(start)
+            directory = RunDirectory(run_directory, mixture, config, start_digest=digest)
             with Display(output) as display:
-                _train(mixture, config, directory, resources, display, stop, children)
+                reporter = Reporter(mixture, directory, display, config.schedule)
+                run = Run(mixture, config, directory, resources, reporter, start)
+                _train(run, stop, children)
         except Stopped:
             pass  # the exit code tells it
         finally:
@@ -62,22 +76,12 @@ def train(mixture: Mixture, config: TrainConfig, run_directory: Path, output: Te
         return stop.exit_code
 
 
-def _train(
-    mixture: Mixture,
-    config: TrainConfig,
-    directory: RunDirectory,
-    resources: Resources,
-    display: Display,
-    stop: StopRequest,
-    children: _Children,
-) -> None:
-    schedule = config.schedule
-    reporter = Reporter(mixture, directory, display, schedule.metrics_seconds, schedule.sample_game_seconds)
-    run = Run(mixture, config, directory, resources, reporter)
+def _train(run: Run, stop: StopRequest, children: _Children) -> None:
+    config, reporter = run.config, run.reporter
     try:
         children.examiner = Examiner(run, reporter.loud)
         stop.drains = True
-        with Watchdog(schedule.stall_seconds, directory.stacks, reporter.loud) as watchdog:
+        with Watchdog(config.schedule.stall_seconds, run.directory.stacks, reporter.loud) as watchdog:
             session = Session(run, stop, watchdog, children.examiner)
             if not run.finished and not stop:
                 children.pool = _start_workers(run)

@@ -14,6 +14,7 @@ from rl.arena.elo import Rating
 from rl.replay.mixture import Mixture
 from rl.replay.records import GameRecord
 from rl.train.charts import charts_of
+from rl.train.config import ScheduleConfig
 from rl.train.display import Display, Snapshot
 from rl.train.distributions import Distributions
 from rl.train.episodes import FILM_NAME
@@ -38,14 +39,13 @@ class Reporter:
         mixture: Mixture,
         directory: RunDirectory,
         display: Display,
-        metrics_seconds: float,
-        sample_game_seconds: float,
+        schedule: ScheduleConfig,
     ) -> None:
         self._mixture = mixture
         self._directory = directory
         self._display = display
-        self._metrics_seconds = metrics_seconds
-        self._sample_game_seconds = sample_game_seconds
+        self._metrics_seconds = schedule.metrics_seconds
+        self._sample_game_seconds = schedule.sample_game_seconds
         self._metrics: Metrics | None = None
         self._averages = Averages()
         self._counts: Counter[str] = Counter()

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
 from rl.learning import checkpoint
 from rl.learning.learner import Learner
-from rl.network.agent_file import load_agent, read_card, save_agent
+from rl.network.agent_file import card_number, load_agent, read_card, save_agent
 from rl.replay.chunks import recover, scan
 from rl.replay.kinds import make_window
 from rl.replay.mixture import Mixture
@@ -40,8 +41,15 @@ class Run:
     """The state of a run in the main process."""
 
     def __init__(
-        self, mixture: Mixture, config: TrainConfig, directory: RunDirectory, resources: Resources, reporter: Reporter
+        self,
+        mixture: Mixture,
+        config: TrainConfig,
+        directory: RunDirectory,
+        resources: Resources,
+        reporter: Reporter,
+        start: Path | None = None,
     ) -> None:
+        """`start`: the file of the agent whose weights a new run begins with."""
         self.mixture = mixture
         self.game = mixture.canvas
         """The game that the run is about: what it is measured in, and what its agent is named after."""
@@ -78,6 +86,8 @@ class Run:
         self._earlier_seconds = 0.0
         self._started: float | None = None
         self._published: list[int] = []
+        self._start = start
+        self._first_card = None if start is None else read_card(start)
         self._restore()
 
     # --- how far it is ----------------------------------------------------------------------------------------------
@@ -222,14 +232,19 @@ class Run:
         save_agent(self.directory.best_agent, network, self.game, card)
 
     def _card(self) -> dict[str, str]:
-        """What the newest network cost."""
-        counts = {"step": self.learner.steps, "games": self.games, "evaluations": self.evaluations}
-        return {
-            "game": self.mixture.name,
-            "seed": str(self.config.seed),
-            **{name: str(count) for name, count in counts.items()},
-            "minutes": f"{self.seconds / 60:.2f}",
+        """What the newest network cost, with what the agent cost that it started from."""
+        own = {
+            "step": self.learner.steps,
+            "games": self.games,
+            "evaluations": self.evaluations,
+            "minutes": self.seconds / 60,
         }
+        costs = {}
+        for name, cost in own.items():
+            earlier = 0 if self._first_card is None else card_number(self._first_card, name)
+            if earlier is not None:  # else nobody knows the sum
+                costs[name] = f"{earlier + cost:.2f}" if name == "minutes" else f"{earlier + cost:.0f}"
+        return {"game": self.mixture.name, "seed": str(self.config.seed), **costs}
 
     # --- saving -----------------------------------------------------------------------------------------------------
 
@@ -253,6 +268,9 @@ class Run:
         directory, say = self.directory, self.reporter.say
         recover(directory.replay, self.game, say)
         saved = checkpoint.latest_valid(directory.checkpoints, say)
+        if saved is None and self._start is not None:
+            self.learner.start_from(load_agent(self._start, self.game))
+            say(f"starting from the weights of {self._start}")
         if saved is not None:
             self.learner.load_state_dict(saved.tensors, saved.state["learner"])
             self._earlier_seconds = float(saved.state["seconds"])

@@ -40,8 +40,17 @@ def film_path(root: Path, step: int) -> Path:
 class RunDirectory:
     """An opened and locked run directory."""
 
-    def __init__(self, root: Path, mixture: Mixture, config: TrainConfig, *, lock_seconds: float = 5.0) -> None:
-        """Make the directory or take up the run in it.
+    def __init__(
+        self,
+        root: Path,
+        mixture: Mixture,
+        config: TrainConfig,
+        *,
+        start_digest: str | None = None,
+        lock_seconds: float = 5.0,
+    ) -> None:
+        """Make the directory or take up the run in it. `start_digest` tells the weights that training starts from,
+        where these are an agent's.
 
         Raises UserError when it holds a run of another game or configuration, something else than a run, or a run
         that is still going on; nothing is written then. After a `kill -9` the workers of the old run end a moment
@@ -49,6 +58,7 @@ class RunDirectory:
         """
         self.root = root
         self._mixture = mixture
+        self._start_digest = start_digest
         self.replay = root / "replay"
         self.checkpoints = root / "checkpoints"
         self.networks = root / "networks"
@@ -82,7 +92,13 @@ class RunDirectory:
 
     def _described(self, config: TrainConfig) -> dict[str, Any]:
         others = dict(zip((game.name for game in self._mixture.games[1:]), self._mixture.shares[1:], strict=True))
-        described = {"format": _FORMAT, "game": self._mixture.canvas.name, "also": others, **asdict(config)}
+        described = {
+            "format": _FORMAT,
+            "game": self._mixture.canvas.name,
+            "also": others,
+            "start": self._start_digest,
+            **asdict(config),
+        }
         return dict(json.loads(json.dumps(described)))  # as it will be read back: tuples are lists
 
     def _check_content(self, config: TrainConfig) -> None:
@@ -101,6 +117,7 @@ class RunDirectory:
         except (ValueError, AssertionError):
             raise UserError(f"{path} is damaged: give another --run-dir") from None
         held.setdefault("also", {})  # runs from before several games were played together
+        held.setdefault("start", None)  # and from before training could start from an agent
         for name, asked in self._described(config).items():
             if name not in _MAY_CHANGE and (difference := _difference(name, held.get(name), asked)):
                 raise UserError(f"{self.root} holds another run: its {difference}; give another --run-dir")
