@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -159,8 +160,6 @@ def test_agents_from_files_and_rollouts_can_be_watched_and_stopped(small_agent: 
 
 
 def test_partials_reach_the_other_process() -> None:
-    """What `keima play` starts can be sent to a fresh interpreter."""
-    import pickle
-
+    """What `keima play` starts can be sent to a fresh interpreter, which multiprocessing does by pickle."""
     maker = pickle.loads(pickle.dumps(partial(make_thinkers, "tic_tac_toe", [None], 3)))
     assert maker.func is make_thinkers and maker.args == ("tic_tac_toe", [None], 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from episode_play import SMALL, network_of
 
 import games
 from games.robots.game import RobotGame
@@ -13,8 +14,7 @@ from games.simulated import SimulatedGame
 from rl.learning.learner import Learner, LearnerConfig
 from rl.learning.lookahead import Lookahead
 from rl.network.evaluator import NetworkEvaluator
-from rl.network.kinds import make_network
-from rl.network.vector import GaussianHead, ValueBins, VectorConfig, VectorNetwork
+from rl.network.vector import GaussianHead, ValueBins
 from rl.replay.episode_batch import Successors
 from rl.replay.episodes import EpisodeWindow, EpisodeWindowConfig
 from rl.replay.records import GameRecord, decode, encode
@@ -22,7 +22,6 @@ from rl.search.proposals import GaussianProposer
 from rl.search.simulator import SIMULATED
 from rl.selfplay.episodes import Episodes, EpisodesConfig
 
-SMALL = VectorConfig(layers=1, width=8, value_bins=9)
 pytestmark = pytest.mark.plain_only  # the search's kernels would be compiled for every game here
 
 
@@ -32,12 +31,6 @@ def short(name: str = "planar_reach", steps: int = 6) -> RobotGame:
     assert isinstance(game, RobotGame)
     game.max_num_moves, game.stores_successors = steps, True
     return game
-
-
-def network_of(game: SimulatedGame) -> VectorNetwork:
-    network = make_network(game, SMALL, 0)
-    assert isinstance(network, VectorNetwork)
-    return network.eval()
 
 
 def play(game: SimulatedGame, count: int, simulations: int = 10) -> dict[int, GameRecord]:

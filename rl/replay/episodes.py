@@ -2,7 +2,8 @@
 
 Hindsight relabelling (Andrychowicz et al. 2017, "Hindsight experience replay", strategy "future"): a state is looked at
 as if the goal had been one that the episode went on to achieve. What to do about that goal is not known from the
-episode, which wanted another one; so such rows carry their states, and the learner looks ahead from there.
+episode, which wanted another one; so such rows carry their states, and the learner looks ahead from there. How far the
+episode came all the same is a lower bound of what they are worth, and goes with them.
 """
 
 from __future__ import annotations
