@@ -155,6 +155,8 @@ class Twin:
         self.simulations = 0
         self.logits: list[float] = []
         self.gumbels: list[float] = []
+        self.inherited: dict[int, int] = {}
+        """Returns by root action from before the root was the root."""
 
     # --- the search -------------------------------------------------------------------------------------------------
 
@@ -248,8 +250,9 @@ class Twin:
         return max((edge for edge in node.edges if not is_lost(node, edge)), key=score)
 
     def exploration(self, node: Node) -> float:
-        """c_puct * sqrt(N)."""
-        return self.config.c_puct * math.sqrt(node.visits)
+        """C(s) * sqrt(N)."""
+        grown = self.config.c_puct + self.config.c_puct_growth * math.log((node.visits + 500) / 500)
+        return grown * math.sqrt(node.visits)
 
     def forced(self, edge: Edge) -> float:
         """How often a root action that was visited has to be visited."""
@@ -356,10 +359,28 @@ class Twin:
             weights = {index: math.log(visits[index]) / self.config.temperature for index in drawn}
             return self.root.edges[max(drawn, key=lambda index: weights[index] + self.gumbels[index])]
 
+        if self.config.root == "puct" and not self.noisy and self.config.lcb_deviations > 0:
+            edges = [self.root.edges[index] for index in left]
+            most = max(len(edge.returns) for edge in self.root.edges)
+            often = [edge for edge in edges if len(edge.returns) >= 0.15 * most and len(self.fresh_returns(edge)) >= 8]
+            if often:
+                return max(often, key=self.lower_bound)
+
         def rank(index: int) -> tuple[int, float]:
             return visits[index], self.improved_logit(self.root.edges[index]) + self.gumbels[index]
 
         return self.root.edges[max(left, key=rank)]
+
+    def fresh_returns(self, edge: Edge) -> list[float]:
+        """The returns of a root's edge since the root is the root."""
+        return edge.returns[self.inherited.get(edge.action, 0) :]
+
+    def lower_bound(self, edge: Edge) -> float:
+        """A root action's value less so many standard errors."""
+        if edge.child is not None and edge.child.outcome is not None:
+            return edge_value(self.root, edge)
+        deviation = float(np.std(self.fresh_returns(edge)))
+        return edge_value(self.root, edge) - self.config.lcb_deviations * deviation / math.sqrt(len(edge.returns))
 
     def found(self) -> Found:
         root = self.root
@@ -383,6 +404,7 @@ class Twin:
         self.simulations = child.visits
         self.logits = [math.log(max(edge.prior, 1e-30)) for edge in child.edges]
         self.gumbels = [0.0] * len(child.edges)
+        self.inherited = {edge.action: len(edge.returns) for edge in child.edges}
 
 
 def agree(twin: Found, result: Any, row: int) -> None:

@@ -18,8 +18,9 @@ import games
 from games.base import HashArray, IndexArray, StateArray
 from rl.arena.match import MatchResult, play_match
 from rl.arena.players import Stop
-from scripts.bench import shipped
+from scripts.bench import searches, shipped
 from scripts.bench.strength import every_line
+from scripts.cli import main
 
 
 def test_truth_tells_players_apart(capsys: pytest.CaptureFixture[str], connect_four_agent: Path) -> None:
@@ -30,6 +31,16 @@ def test_truth_tells_players_apart(capsys: pytest.CaptureFixture[str], connect_f
     assert 0.2 < random < tactics < 0.9
     assert len(figures) == 6 and all(figure["max"] <= 1 for figure in figures.values())
     assert any("95 % interval" in note for note in report["notes"])
+
+
+@pytest.mark.compiled_only  # five matches
+def test_searches_play_against_the_search_without(capsys: pytest.CaptureFixture[str], small_agent: Path) -> None:
+    sizes = ["--game", "tic_tac_toe", "--games", "4", "--simulations", "16", "--agent", str(small_agent)]
+    figures = check(bench_json(capsys, "searches", *sizes), "searches")
+    assert [name.split(":")[0] for name, _ in figures] == list(searches.TECHNIQUES)
+    assert all(0 <= figure["min"] <= figure["median"] <= figure["max"] <= 1 for figure in figures.values())
+    assert main(["bench", "searches", "--techniques", "magic"]) == 2
+    assert "there is no technique 'magic'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("file", "options"), [("connect_four_held_out", []), ("connect_four_truth", ["--watched"])])

@@ -26,10 +26,12 @@ from rl.search.evaluation import Evaluator
 RANDOM_GAME, TWICE_NIM, WALK, RING = RandomGame(), TwiceNim(), Walk(), Ring()
 TIC_TAC_TOE, CONNECT_FOUR = games.make("tic_tac_toe"), games.make("connect_four4x4")
 GUMBEL, PUCT = SearchConfig(), SearchConfig(root="puct")
+SAFEST = SearchConfig(root="puct", c_puct_growth=3.0, lcb_deviations=2.0)
 CONFIGS = {
     "gumbel": GUMBEL,
     "gumbel of few": SearchConfig(max_considered=3, c_visit=20.0, c_scale=0.5),
     "puct": PUCT,
+    "puct, growing, safest": SAFEST,
     "puct, greedy": SearchConfig(root="puct", c_puct=0.4, fpu_reduction=0.5, root_fpu_reduction=0.0),
 }
 
@@ -202,14 +204,15 @@ def test_temperature_draws_by_visits() -> None:
     np.testing.assert_allclose(played, result.visit_counts[0] / 19, atol=0.1)
 
 
+@pytest.mark.parametrize("config", [PUCT, SAFEST], ids=["puct", "safest"])
 @pytest.mark.parametrize("game", [TIC_TAC_TOE, RANDOM_GAME, WALK, RING], ids=lambda game: game.name)
-def test_subtree_reuse(game: Game) -> None:
+def test_subtree_reuse(game: Game, config: SearchConfig) -> None:
     """Search, play the best action and another one, go on: the twin does the same."""
     count = 5
     for state, history in starts(game, count):
         states = rows_of(game, [state])
-        search, evaluator = Search(game, PUCT, 1, 90), HashedEvaluator(game, 1)
-        twin = Twin(game, PUCT, evaluation_of(game), state, history=history)
+        search, evaluator = Search(game, config, 1, 90), HashedEvaluator(game, 1)
+        twin = Twin(game, config, evaluation_of(game), state, history=history)
         result = search.run(evaluator, states, 30, histories=[history])
         agree(twin.run(30), result, 0)
         for budget in (45, 90):

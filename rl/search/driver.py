@@ -29,6 +29,9 @@ class SearchConfig:
     """Root policy: gumbel (sequential halving; strong with few simulations) or puct (for play with tree reuse)."""
     c_puct: float = 1.25
     """Exploration constant of PUCT (AlphaZero's c_init)."""
+    c_puct_growth: float = 0.0
+    """What log((visits + 500) / 500) of a node is multiplied with and added to it (AlphaZero: 1, from 19,652 visits on;
+    KataGo: 0.45)."""
     fpu_reduction: float = 0.2
     """What an unvisited action's value is below its parent's, times sqrt(visited prior mass) (KataGo: 0.2)."""
     root_fpu_reduction: float = 0.1
@@ -50,6 +53,9 @@ class SearchConfig:
     and what came of that alone is pruned from the policy target (Wu 2019, section 3.2: 2). 0: not at all."""
     temperature: float = 1.0
     """PUCT self-play: moves are drawn with weights visits ** (1 / temperature); 0 plays the most visited one."""
+    lcb_deviations: float = 0.0
+    """PUCT without noise: plays the action whose value is largest less so many standard errors, of those that have a
+    few visits (lower confidence bound; KataGo: 5). 0: the most visited one."""
     least_range: float = 0.0
     """Where values are normalised by what a tree has seen, the least range that counts, in units of the rewards. Values
     that differ by less are about the same, and what the network errs by is not blown up to a preference (the official
@@ -62,8 +68,8 @@ class SearchConfig:
             raise UserError("virtual_loss and dirichlet_concentration are above 0, max_considered is at least 1")
         if not 0 <= self.dirichlet_fraction <= 1:
             raise UserError("dirichlet_fraction is from 0 to 1")
-        at_least_0 = ("c_puct", "fpu_reduction", "root_fpu_reduction", "c_visit", "c_scale")
-        for name in (*at_least_0, "forced_playouts", "temperature", "least_range"):
+        at_least_0 = ("c_puct", "c_puct_growth", "fpu_reduction", "root_fpu_reduction", "c_visit", "c_scale")
+        for name in (*at_least_0, "forced_playouts", "temperature", "lcb_deviations", "least_range"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"{name} is at least 0")
 
@@ -72,6 +78,7 @@ class SearchConfig:
         return Settings(
             gumbel=self.root == "gumbel",
             c_puct=self.c_puct,
+            c_puct_growth=self.c_puct_growth,
             fpu_reduction=self.fpu_reduction,
             root_fpu_reduction=self.root_fpu_reduction,
             virtual_loss=self.virtual_loss,
@@ -82,6 +89,7 @@ class SearchConfig:
             dirichlet_fraction=self.dirichlet_fraction,
             forced_playouts=self.forced_playouts,
             temperature=self.temperature,
+            lcb_deviations=self.lcb_deviations,
             least_range=self.least_range,
         )
 

@@ -17,6 +17,8 @@ from rl.search.tree import NO_CHILD, PROVEN_DRAW, ROOT, Control, Node, Tree
 
 LOWEST_RANK = -(2**63)
 """Below the `rank` of any score."""
+_GROWTH_VISITS = 500.0
+"""Visits from which `c_puct_growth` counts (KataGo: 500)."""
 _LARGEST_LOGIT = 1e4
 _LARGEST_VALUE = 1e30  # sums of a billion of them stay finite in float32
 
@@ -26,6 +28,7 @@ class Settings(NamedTuple):
 
     gumbel: bool
     c_puct: float
+    c_puct_growth: float
     fpu_reduction: float
     root_fpu_reduction: float
     virtual_loss: float
@@ -36,6 +39,7 @@ class Settings(NamedTuple):
     dirichlet_fraction: float
     forced_playouts: float
     temperature: float
+    lcb_deviations: float
     least_range: float
 
 
@@ -76,8 +80,12 @@ def rank(score: float) -> int:
 
 @inlined
 def exploration_of(node: Node, settings: Settings) -> float:
-    """c_puct * sqrt(N) of a node."""
-    return settings.c_puct * math.sqrt(node["node_visits"])
+    """(c_puct + c_puct_growth * log((N + 500) / 500)) * sqrt(N) of a node (Silver et al. 2018, methods: C(s))."""
+    visits = int(node["node_visits"])
+    coefficient = settings.c_puct
+    if settings.c_puct_growth > 0.0:
+        coefficient += settings.c_puct_growth * math.log1p(visits / _GROWTH_VISITS)
+    return coefficient * math.sqrt(visits)
 
 
 @inlined
@@ -264,7 +272,7 @@ def backup(game: Game, tree: Tree, control: Control, leaf: int, virtual_loss: fl
     """
     node = tree[leaf]
     value = float(node["raw_value"])
-    n = leaf
+    n, slot = leaf, -1
     while n != ROOT:
         control["num_levels"] += 1
         n = int(node["parent"])
@@ -286,6 +294,18 @@ def backup(game: Game, tree: Tree, control: Control, leaf: int, virtual_loss: fl
             if not game.bounded:
                 widen(control, value)
         node = parent
+    if slot >= 0:
+        control["return_counts"][slot] += 1
+        control["return_sums"][slot] += value
+        control["return_squares"][slot] += value * value
+
+
+@inlined
+def forget_returns(control: Control) -> None:
+    """Begin to gather the returns of a new root's slots."""
+    control["return_counts"][:] = 0
+    control["return_sums"][:] = 0.0
+    control["return_squares"][:] = 0.0
 
 
 @inlined

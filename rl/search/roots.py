@@ -27,6 +27,10 @@ from rl.search.random import dirichlet, gumbel, random_bits
 from rl.search.tree import PROVEN_DRAW, ROOT, Control, Tree
 
 _SMALLEST_PRIOR = 1e-30
+_LCB_VISIT_SHARE = 0.15
+"""Share of the most visited slot's visits that a slot needs for its lower bound to count (KataGo: 0.15)."""
+_LCB_LEAST_RETURNS = 8
+"""Returns that a deviation is worked out from."""
 _GUMBELS, _DIRICHLET = 0, 1  # what a tree's random numbers are drawn for
 
 
@@ -301,18 +305,51 @@ def proof_rank(tree: Tree, n: int, child: int) -> float:
     return 1.0 / proof
 
 
+@inlined
+def lower_bound(tree: Tree, control: Control, settings: Settings, slot: int) -> float:
+    """What a visited root slot is worth at least: its value less `lcb_deviations` standard errors, the deviation
+    being that of the returns since the root is the root (KataGo's LCB)."""
+    visits = int(tree[ROOT]["visit_counts"][slot])
+    value = float(tree[ROOT]["value_sums"][slot]) / visits
+    child = tree[ROOT]["children"][slot]
+    if child >= 0 and tree[child]["proof"] != 0:
+        return value
+    count = int(control["return_counts"][slot])
+    mean = control["return_sums"][slot] / count
+    variance = max(0.0, control["return_squares"][slot] / count - mean * mean)
+    return value - settings.lcb_deviations * math.sqrt(variance / visits)
+
+
+@inlined
+def safest_slot(tree: Tree, control: Control, settings: Settings, most: int) -> int:
+    """The slot that is worth most at least, of those visited often enough to tell; -1 where none is."""
+    best, best_bound = -1, -math.inf
+    for slot in range(tree[ROOT]["num_slots"]):
+        often = tree[ROOT]["visit_counts"][slot] >= _LCB_VISIT_SHARE * most
+        if tree[ROOT]["lost"][slot] == 0 and often and control["return_counts"][slot] >= _LCB_LEAST_RETURNS:
+            bound = lower_bound(tree, control, settings, slot)
+            if bound > best_bound:
+                best, best_bound = slot, bound
+    return best
+
+
 @njit
 def best_slot(game: Game, tree: Tree, control: Control, settings: Settings) -> int:
     """The slot to play: a proven result as above; else the most visited of those not lost, where forced visits do not
     count. Ties go by the improved logit plus the root's Gumbel variates (section 3: with noise this samples from the
     improved policy).
 
+    A PUCT search without noise may be told to play what is worth most at least: `safest_slot`.
     A noisy PUCT search with a temperature draws instead, with weights visits ** (1 / temperature): the largest of
     logarithms of weights plus Gumbel variates is such a draw.
     """
     if tree[ROOT]["proof"] != 0:
         return best_proven_slot(tree, ROOT)
     most, mixed = most_visits(tree), mixed_value(tree)
+    if settings.lcb_deviations > 0.0 and not settings.gumbel and not control["noisy"]:
+        safest = safest_slot(tree, control, settings, most)
+        if safest >= 0:
+            return safest
     counts = np.empty(int(tree[ROOT]["num_slots"]), np.int64)
     count_root_visits(game, tree, control, settings, counts)
     drawn = control["noisy"] and not settings.gumbel and settings.temperature > 0.0 and counts.max() > 0

@@ -84,6 +84,9 @@ def control_dtype(game: Game, max_simulations: int, max_history: int) -> np.dtyp
             ("value_high", np.float32),  # upper end
             ("gumbels", np.float32, (game.num_slots,)),  # [A] the root's Gumbel variates, 0 without noise
             ("root_logits", np.float32, (game.num_slots,)),  # [A] logarithms of the root's priors, before noise
+            ("return_counts", np.int32, (game.num_slots,)),  # [A] returns backed up to the root since it is the root
+            ("return_sums", np.float64, (game.num_slots,)),  # [A] their sums
+            ("return_squares", np.float64, (game.num_slots,)),  # [A] the sums of their squares
             ("considered_visits", np.int32, (capacity,)),  # [S] Gumbel: see rl.search.roots
             ("history_length", np.int32),  # K
             ("history", np.uint64, (num_hashes,)),  # history_hash of the K positions before the root; then scratch

@@ -13,7 +13,16 @@ from games.base import BoolArray, FloatArray, Game, State
 from games.compiled import inlined, njit, prefetch, prefetch_head, uncounted
 from rl.search.cache import Cache, place_of, probe, store
 from rl.search.descents import AHEAD, WAITS, Descents, Leaves, descend, fetch_paths, go_down, set_out, wants_more
-from rl.search.kernels import Settings, add_child, add_virtual_loss, backup, expand, gather_history, step_child
+from rl.search.kernels import (
+    Settings,
+    add_child,
+    add_virtual_loss,
+    backup,
+    expand,
+    forget_returns,
+    gather_history,
+    step_child,
+)
 from rl.search.roots import note_root_logits, prepare_root
 from rl.search.tree import NO_CHILD, PROVEN_DRAW, ROOT, WIN_IN_ONE, Control, Tree
 
@@ -35,6 +44,7 @@ def begin(game: Game, tree: Tree, control: Control, state: State, budget: int, k
     control["key"] = key
     control["noisy"] = noisy
     control["gumbels"][:] = 0.0
+    forget_returns(control)
     control["value_low"] = game.value_low
     control["value_high"] = game.value_high
 
@@ -320,4 +330,5 @@ def reroot(tree: Tree, control: Control, slot: int, moved: npt.NDArray[np.int32]
     control["num_nodes"] = kept
     control["started"] = tree[ROOT]["node_visits"]
     control["gumbels"][:] = 0.0
+    forget_returns(control)
     note_root_logits(tree, control)

@@ -30,6 +30,7 @@ from scripts.bench import (
     robots,
     rollouts,
     search,
+    searches,
     selfplay,
     shipped,
     startup,
@@ -68,6 +69,7 @@ Command = (
     | Annotated[app.AppBench, subcommand("app")]
     | Annotated[levels.LevelsBench, subcommand("levels")]
     | Annotated[ablations.AblationsBench, subcommand("ablations")]
+    | Annotated[searches.SearchesBench, subcommand("searches")]
     | Annotated[peers.PeersBench, subcommand("peers")]
     | Annotated[cuda.CudaBench, subcommand("cuda")]
 )
@@ -94,6 +96,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     app.AppBench: app.measure,
     levels.LevelsBench: levels.measure,
     ablations.AblationsBench: ablations.measure,
+    searches.SearchesBench: searches.measure,
     peers.PeersBench: peers.measure,
 }
 _QUICK: tuple[type[Options], ...] = (
