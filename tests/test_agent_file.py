@@ -16,6 +16,7 @@ from rl.agents import shipped_agent
 from rl.errors import UserError
 from rl.network.agent_file import load_agent, read_card, save_agent, weights_digest
 from rl.network.model import Network, NetworkConfig, NetworkShape
+from tests.toy_area import ToyArea
 
 CONFIG = NetworkConfig(blocks=3, channels=8, policy_channels=4, value_channels=4, value_hidden=8)
 
@@ -119,7 +120,7 @@ def test_agents_ship_for_a_game_or_its_family() -> None:
     for name in ("connect_four", "connect_four5x4"):
         path = shipped_agent(games.make(name))
         assert path is not None and path.name == "connect_four.safetensors"
-    assert shipped_agent(games.make("gomoku9")) is None
+    assert shipped_agent(ToyArea()) is None
 
 
 def test_every_truncation_is_noticed(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch
         ["startup", "--repeats", "0"],
         ["truth", "tic_tac_toe"],
         ["truth", "--positions", "0"],
-        ["strength", "gomoku9"],
+        ["searches", "--techniques", "magic"],
         ["shipped", "--games", "chess"],
         ["shipped", "--matches", "0"],
         ["strength", "--agent", "/nowhere/agent.safetensors"],

@@ -39,8 +39,6 @@ def test_searches_play_against_the_search_without(capsys: pytest.CaptureFixture[
     figures = check(bench_json(capsys, "searches", *sizes), "searches")
     assert [name.split(":")[0] for name, _ in figures] == list(searches.TECHNIQUES)
     assert all(0 <= figure["min"] <= figure["median"] <= figure["max"] <= 1 for figure in figures.values())
-    assert main(["bench", "searches", "--techniques", "magic"]) == 2
-    assert "there is no technique 'magic'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("file", "options"), [("connect_four_held_out", []), ("connect_four_truth", ["--watched"])])
@@ -97,6 +95,15 @@ def test_strength_plays_a_match_and_every_line(capsys: pytest.CaptureFixture[str
     assert 0 <= low < score <= high <= 1
     assert figures["lost as first, all lines", ""]["at_most"] and figures["lost as second, all lines", ""]["goal"] == 0
     assert len(report["notes"]) >= 3
+
+
+def test_without_an_agent_there_is_no_strength_to_measure(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.agents.shipped_agent", lambda game: None)
+    for bench in ("strength", "searches"):
+        assert main(["bench", bench]) == 2
+        assert "no agent ships for connect_four: give one with --agent" in capsys.readouterr().err
 
 
 def test_shipped_agents_play_from_the_openings_that_they_are_asked_to(

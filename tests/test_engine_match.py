@@ -224,6 +224,31 @@ def test_a_judge_that_fails_leaves_the_board_as_it_stands() -> None:
 # --- the command -----------------------------------------------------------------------------------------------------
 
 
+def test_agents_are_evaluated_by_whatever_is_faster_against_engines_alone(
+    monkeypatch: pytest.MonkeyPatch, small_agent: Path
+) -> None:
+    backends = []
+
+    def make(name: str, game: Game, **options: object) -> RandomPlayer:
+        backends.append(options["backend"])
+        return RandomPlayer(game)
+
+    monkeypatch.setattr("rl.protocols.gtp.contest.make_player", make)
+    with Contest(
+        TIC_TAC_TOE,
+        num_simulations=9,
+        config=SearchConfig(),
+        num_threads=1,
+        average_symmetries=False,
+        engine_seconds=5.0,
+        judge="rules",
+    ) as contest:
+        contest.play(str(small_agent), "random", 2, 5)
+        assert backends == ["torch", "torch"], "what a seed repeats"
+        contest.play(str(small_agent), fake("good"), 2, 5)
+        assert backends[2:] == ["measured"]
+
+
 def test_the_command_plays_engines(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["match", "random", "--b", fake("illegal"), "--game", "tic_tac_toe", "--games", "2"]
     assert main([*arguments, "--json"]) == 0

@@ -25,6 +25,7 @@ from rl.network.agent_file import save_agent
 from rl.network.evaluator import NetworkEvaluator
 from rl.network.model import Network, NetworkConfig, NetworkShape
 from rl.search.evaluation import UniformEvaluator
+from tests.toy_area import ToyArea
 
 TINY = NetworkConfig(blocks=1, channels=8)
 
@@ -165,5 +166,5 @@ def test_agents_are_read_from_files(tmp_path: Path) -> None:
 
 
 def test_a_game_without_a_shipped_agent_says_how_to_get_one() -> None:
-    with pytest.raises(UserError, match="keima train gomoku9"):
-        shipped_agent(games.make("gomoku9"))
+    with pytest.raises(UserError, match="keima train toy3"):
+        shipped_agent(ToyArea())

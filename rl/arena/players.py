@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from rl.search.evaluation import Evaluator, UniformEvaluator
 from rl.search.rollouts import RolloutSearch, choose_random, flatten_histories
 from rl.search.symmetries import AveragedEvaluator
 from rl.search.tree import node_dtype
+
+if TYPE_CHECKING:
+    from rl.network.choice import Backend
 
 Stop = Callable[[], bool]
 
@@ -182,10 +185,12 @@ def make_player(
     config: SearchConfig | None = None,
     num_threads: int = 1,
     average_symmetries: bool = False,
+    backend: Backend = "torch",
 ) -> Player:
     """The player that `text` names for `game`, see `PLAYER_HELP`; `num_simulations` where it leaves them out.
 
-    With `average_symmetries`, an agent's network is asked about each position in all symmetries of the game.
+    With `average_symmetries`, an agent's network is asked about each position in all symmetries of the game. `backend`
+    evaluates it on a CPU.
     Raises UserError, in one line, on an unknown player, a missing or damaged agent file, or another game's agent.
     """
     spec = parse_spec(text)
@@ -200,7 +205,9 @@ def make_player(
     from rl.network.evaluator import NetworkEvaluator
 
     path = shipped_agent(game) if spec.kind == "shipped" else Path(spec.kind)
-    evaluator: Evaluator = NetworkEvaluator(game, load_agent(path, game), _ROWS, num_threads=num_threads)
+    evaluator: Evaluator = NetworkEvaluator(
+        game, load_agent(path, game), _ROWS, num_threads=num_threads, backend=backend
+    )
     if average_symmetries:
         evaluator = AveragedEvaluator(game, evaluator)
     return AgentPlayer(game, evaluator, simulations, config, name=f"{spec.kind}:{simulations}")

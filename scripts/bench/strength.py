@@ -30,17 +30,19 @@ class Trial:
     """The least that will do of what `of` says."""
     lower_end: bool
     """Whether the goal is about the lower end of the score's 95 % interval, not about the score."""
+    judge: str = match.Command.judge
+    """Who scores games that two passes ended early."""
 
 
 _ROLLOUTS = Trial("rollouts:1000", 100, 200, 0.90, lower_end=True)
 _GNU_GO = "gtp:gnugo --mode gtp --level 10 --chinese-rules --allow-suicide --positional-superko"
 _TRIALS = {
-    "go9": Trial(_GNU_GO, 400, 100, 0.50, lower_end=False),
+    "go9": Trial(_GNU_GO, 400, 100, 0.50, lower_end=False, judge=_GNU_GO),
     "othello8": Trial("gtp:gtp-rhino --level 2", 200, 100, 0.50, lower_end=False),
     "hex9": Trial("rollouts:10000", 200, 100, 0.95, lower_end=False),
     "gomoku9": Trial("rollouts:10000", 200, 100, 0.95, lower_end=False),
 }
-"""By game; the others have `_ROLLOUTS`. Go is scored by area."""
+"""By game; the others have `_ROLLOUTS`. Go is scored by area, without the stones that GNU Go holds for dead."""
 _FEW_MOVES = 9
 """Games that last no longer are played against every line."""
 
@@ -79,6 +81,7 @@ def measure(command: StrengthBench) -> Report:
             games=trial.games,
             seed=command.seed,
             threads=command.threads,
+            judge=trial.judge,
         )
     )
     low, high = result.score_interval
@@ -109,6 +112,7 @@ def _asked(command: StrengthBench, trial: Trial) -> Trial:
     return replace(
         trial,
         opponent=trial.opponent if command.opponent is None else command.opponent,
+        judge=trial.judge if command.opponent is None else match.Command.judge,
         simulations=trial.simulations if command.simulations is None else command.simulations,
         games=trial.games if command.games is None else command.games,
     )

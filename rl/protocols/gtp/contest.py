@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from games.base import Game
 from rl.arena.match import MatchResult, Progress, play_match
@@ -13,10 +14,16 @@ from rl.protocols.gtp.judge import EngineJudge, Judge, PlayOutJudge, RulesJudge
 from rl.protocols.gtp.seat import PREFIX, EngineSeat
 from rl.search.driver import SearchConfig
 
+if TYPE_CHECKING:
+    from rl.network.choice import Backend
+
 _JUDGING_PLAYER = "rollouts:400"
 """Plays games out that were ended early, where no player of the match can."""
 _JUDGE = 2
 """The copy of an engine that judges; 0 and 1 play."""
+_ONE_AT_A_TIME: Backend = "measured"
+"""Against an engine games are played one after the other, and single positions are what PyTorch is slow at. An engine
+seldom repeats itself to the letter, so nothing is lost that could be repeated."""
 _MOST_PLAYERS = 8
 """Of our own that are kept ready: trees and networks are large, and a ladder may have dozens of agents."""
 
@@ -43,19 +50,20 @@ class Contest:
         self._num_simulations, self._config, self._num_threads = num_simulations, config, num_threads
         self._average_symmetries = average_symmetries
         self._engine_seconds, self._judge_name = engine_seconds, judge
-        self._players: OrderedDict[str, Player] = OrderedDict()
+        self._players: OrderedDict[tuple[str, Backend], Player] = OrderedDict()
         self._engines: dict[tuple[str, int], EngineSeat] = {}
 
     def prepare(self, names: Sequence[str]) -> None:
         """Open the players, as far as many may be open, and the judge: so mistakes show before a game is played.
 
         Raises UserError, in one line, where one cannot play."""
+        has_engines = any(is_engine(name) for name in names)
         for name in sorted(names, key=is_engine):  # what can be checked quickly comes first
             if is_engine(name):
                 self._engine(name)
             else:
-                self._player(name)
-        if any(is_engine(name) for name in names):
+                self._player(name, _ONE_AT_A_TIME if has_engines else "torch")
+        if has_engines:
             self._judge(names)
 
     def play(
@@ -98,23 +106,26 @@ class Contest:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _player(self, name: str) -> Player:
-        if name not in self._players:
-            self._players[name] = make_player(
+    def _player(self, name: str, backend: Backend = "torch") -> Player:
+        if (name, backend) not in self._players:
+            self._players[name, backend] = make_player(
                 name,
                 self._game,
                 num_simulations=self._num_simulations,
                 config=self._config,
                 num_threads=self._num_threads,
                 average_symmetries=self._average_symmetries,
+                backend=backend,
             )
-        self._players.move_to_end(name)
+        self._players.move_to_end((name, backend))
         while len(self._players) > _MOST_PLAYERS:
             self._players.popitem(last=False)
-        return self._players[name]
+        return self._players[name, backend]
 
     def _seat(self, name: str, copy: int = 0) -> Seat:
-        return OutsideSeat(self._engine(name, copy)) if is_engine(name) else OwnSeat(self._player(name))
+        if is_engine(name):
+            return OutsideSeat(self._engine(name, copy))
+        return OwnSeat(self._player(name, _ONE_AT_A_TIME))
 
     def _engine(self, name: str, copy: int = 0) -> EngineSeat:
         """One of the processes of an engine, which may play both sides and judge as well."""
@@ -129,9 +140,9 @@ class Contest:
         if is_engine(self._judge_name):
             return EngineJudge(self._engine(self._judge_name, _JUDGE))
         if self._judge_name != "playout":
-            return PlayOutJudge(self._player(self._judge_name))
+            return PlayOutJudge(self._player(self._judge_name, _ONE_AT_A_TIME))
         searching = [name for name in names if not is_engine(name) and name != "random"]
-        return PlayOutJudge(self._player(searching[0] if searching else _JUDGING_PLAYER))
+        return PlayOutJudge(self._player(searching[0] if searching else _JUDGING_PLAYER, _ONE_AT_A_TIME))
 
 
 def is_engine(name: str) -> bool:
