@@ -93,11 +93,13 @@ def test_a_player_that_averages_plays_the_mean(tmp_path: Path) -> None:
         game.observe(state, observation)
         game.legal_actions(state, none[0], mask)
     averaged = AveragedEvaluator(game, NetworkEvaluator(game, network_of(game), 128))
-    expected = np.where(legal, ask(averaged, observations).prior_logits, -np.inf).argmax(1)
+    logits = np.where(legal, ask(averaged, observations).prior_logits, -np.inf)
     path = tmp_path / "a.safetensors"
     save_agent(path, network_of(game), game, {})
     players = [make_player(str(path), game, num_simulations=1, average_symmetries=both) for both in (False, True)]
     plain, averaging = (player.choose(states, none, keys) for player in players)
     wins = np.array([wins_at_once(game, state, mask) for state, mask in zip(states, legal, strict=True)])  # are seen
-    assert averaging[~wins].tolist() == expected[~wins].tolist() and (~wins).sum() > 10
-    assert plain[~wins].tolist() != expected[~wins].tolist()
+    # In 8-bit integers logits may be equal, or apart by a rounding: which of these is played says nothing.
+    short_of_best = [logits.max(1) - logits[np.arange(len(lines)), chosen] for chosen in (plain, averaging)]
+    assert short_of_best[1][~wins].max() < 1e-3 and (~wins).sum() > 10
+    assert short_of_best[0][~wins].max() > 1e-2
