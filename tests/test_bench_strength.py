@@ -35,7 +35,7 @@ def test_truth_tells_players_apart(capsys: pytest.CaptureFixture[str], connect_f
 
 @pytest.mark.compiled_only  # five matches
 def test_searches_play_against_the_search_without(capsys: pytest.CaptureFixture[str], small_agent: Path) -> None:
-    sizes = ["--game", "tic_tac_toe", "--games", "4", "--simulations", "16", "--agent", str(small_agent)]
+    sizes = ["tic_tac_toe", "--games", "4", "--simulations", "16", "--agent", str(small_agent)]
     figures = check(bench_json(capsys, "searches", *sizes), "searches")
     assert [name.split(":")[0] for name, _ in figures] == list(searches.TECHNIQUES)
     assert all(0 <= figure["min"] <= figure["median"] <= figure["max"] <= 1 for figure in figures.values())

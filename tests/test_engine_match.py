@@ -224,6 +224,18 @@ def test_a_judge_that_fails_leaves_the_board_as_it_stands() -> None:
 # --- the command -----------------------------------------------------------------------------------------------------
 
 
+def contest_by_the_rules() -> Contest:
+    return Contest(
+        TIC_TAC_TOE,
+        num_simulations=9,
+        config=SearchConfig(),
+        num_threads=1,
+        average_symmetries=False,
+        engine_seconds=5.0,
+        judge="rules",
+    )
+
+
 def test_agents_are_evaluated_by_whatever_is_faster_against_engines_alone(
     monkeypatch: pytest.MonkeyPatch, small_agent: Path
 ) -> None:
@@ -234,15 +246,7 @@ def test_agents_are_evaluated_by_whatever_is_faster_against_engines_alone(
         return RandomPlayer(game)
 
     monkeypatch.setattr("rl.protocols.gtp.contest.make_player", make)
-    with Contest(
-        TIC_TAC_TOE,
-        num_simulations=9,
-        config=SearchConfig(),
-        num_threads=1,
-        average_symmetries=False,
-        engine_seconds=5.0,
-        judge="rules",
-    ) as contest:
+    with contest_by_the_rules() as contest:
         contest.play(str(small_agent), "random", 2, 5)
         assert backends == ["torch", "torch"], "what a seed repeats"
         contest.play(str(small_agent), fake("good"), 2, 5)
@@ -264,15 +268,7 @@ def test_an_engine_may_play_against_itself_in_two_processes(capsys: pytest.Captu
     told = json.loads(capsys.readouterr().out)
     assert not told["notes"] and told["first"] == told["second"] == engine
     assert told["score"] == 0.5, "the same program on either side of the same openings"
-    with Contest(
-        TIC_TAC_TOE,
-        num_simulations=9,
-        config=SearchConfig(),
-        num_threads=1,
-        average_symmetries=False,
-        engine_seconds=5.0,
-        judge="rules",
-    ) as contest:
+    with contest_by_the_rules() as contest:
         contest.play(engine, engine, 2, 5)
         assert (
             len([child for child in _descendants(psutil.Process().pid) if "fake_engine" in str(child.cmdline())]) == 2

@@ -11,6 +11,7 @@ from rl.arena.players import make_player
 from rl.errors import UserError
 from rl.search.driver import SearchConfig
 from scripts.agents import find_agent
+from scripts.arguments import GameName
 from scripts.bench.report import Figure, Options, Report, require_positive
 
 _PLAYED = SearchConfig(root="puct")
@@ -52,8 +53,7 @@ TECHNIQUES = {
 class SearchesBench(Options):
     """An agent that searches as `keima play` does, against itself with one thing changed, at equal evaluations."""
 
-    game: str = "connect_four"
-    """The game, of two players."""
+    game: GameName = "connect_four"
     agent: Path | None = None
     """The agent's file; by default the agent that ships with the game."""
     techniques: tuple[str, ...] = tuple(TECHNIQUES)
