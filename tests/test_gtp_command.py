@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import agents, gtp
 from scripts.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,23 +34,33 @@ def test_a_conversation_through_pipes(small_agent: Path) -> None:
     assert replies[3] == "?4 unknown command" and replies[4].startswith("=5\n3 ") and replies[5:] == [""]
 
 
+def test_an_untrained_game_is_played_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever games an agent ships for."""
+    monkeypatch.setattr(agents, "shipped_agent", lambda game: None)
+    monkeypatch.setattr(gtp, "_input_lines", lambda: iter([b"genmove b"]))
+    assert main(["gtp", "tic_tac_toe", "--memory", "8", "--simulations", "20"]) == 0
+    told = capsys.readouterr()
+    assert re.fullmatch(r"= [a-c][1-3]", told.out.strip())
+    assert told.err == "keima: no agent ships for tic_tac_toe: it is played by a search that knows only the rules\n"
+
+
 @pytest.mark.compiled_only
-def test_an_untrained_game_is_played_with_a_warning_and_the_command_is_quiet_when_its_reader_goes_away() -> None:
-    command = [sys.executable, "-m", "scripts.cli", "gtp", "hex4", "--memory", "8", "--simulations", "20"]
+def test_the_command_is_quiet_when_its_reader_goes_away(small_agent: Path) -> None:
+    command = [*GTP, "--agent", str(small_agent), "--simulations", "20"]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
     )
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     process.stdin.write("genmove b\n")
     process.stdin.flush()
-    assert re.fullmatch(r"= [a-d][1-4]", process.stdout.readline().strip())
+    assert re.fullmatch(r"= [a-c][1-3]", process.stdout.readline().strip())
     process.stdout.close()
     process.stdin.write("genmove w\n")  # the input stays open: the engine must not wait
     process.stdin.flush()
     assert process.wait(60) == 141
-    assert process.stderr.read() == (
-        "keima: no agent ships for hex4: it is played by a search that knows only the rules\n"
-    )
+    assert re.fullmatch(r"keima: small\S+ on tic_tac_toe: evaluated by .+\n", process.stderr.read())
     process.stdin.close()
     process.stderr.close()
 
