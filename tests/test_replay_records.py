@@ -49,9 +49,9 @@ def test_decode_gives_back_what_was_encoded(name: str, number: int, share: float
 def test_a_position_takes_few_bytes(name: str) -> None:
     game = games.make(name)
     record = random_game(game, 1, 1.0)
-    assert step_dtype(game).itemsize == 2 + 1 + 1 + 2 + 4 + 4 + 4 + 4
+    assert step_dtype(game).itemsize == 2 + 1 + 1 + 1 + 2 + 4 + 4 + 4 + 4
     assert target_dtype(game).itemsize == 4
-    assert len(encode(record)) < 30 + len(record.steps) * 22 + len(record.targets) * 4
+    assert len(encode(record)) < 30 + len(record.steps) * 23 + len(record.targets) * 4
 
 
 @given(

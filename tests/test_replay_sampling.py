@@ -106,18 +106,23 @@ def test_every_symmetry_is_drawn_equally_often() -> None:
 @pytest.mark.parametrize("trace_decay", [0.0, 0.3, 0.9, 1.0])
 def test_lambda_returns_are_those_of_the_forward_view(trace_decay: float) -> None:
     """Against the definition: the mean of all n-step returns that end at a search's value, or at the end of the game,
-    weighted by (1 - lambda) lambda^k, k the searches passed (Sutton and Barto 2018, equation 12.2)."""
+    weighted by (1 - lambda) lambda^k, k the searches passed (Sutton and Barto 2018, equation 12.2). A detour's search
+    has all the weight that is left: what followed it is none of the moves' before it (section 12.10)."""
     for number in range(30):
         generator = np.random.default_rng(number)
         steps = random_game(TIC_TAC_TOE, number).steps
         steps["root_value"] = generator.uniform(-1, 1, len(steps))
         steps["to_play"] = generator.integers(0, 2, len(steps))  # the same player may move twice
+        steps["is_detour"] = steps["is_target"] & (generator.random(len(steps)) < 0.2)
         returns = np.zeros(len(steps), np.float32)
         fill_lambda_returns(steps, 1.0, trace_decay, returns)
         for ply in range(len(steps)):
             value, weight, sign = 0.0, 1.0, 1
             for later in range(ply, len(steps)):
                 sign = 1 if steps[later]["to_play"] == steps[ply]["to_play"] else -1
+                if steps[later]["is_detour"]:
+                    value, weight = value + weight * sign * float(steps[later]["root_value"]), 0.0
+                    break
                 if steps[later]["is_target"]:
                     value += weight * (1 - trace_decay) * sign * float(steps[later]["root_value"])
                     weight *= trace_decay
@@ -130,8 +135,11 @@ def test_a_trace_that_does_not_decay_ends_at_the_outcome() -> None:
 
 
 def test_replies_are_the_next_plys_policy_seen_through_the_same_symmetry() -> None:
-    """All 0 at the end of a game and where the next position has no target. Short returns are those of lambda 0.8."""
+    """All 0 at the end of a game, after a detour and where the next position has no target. Short returns are those of
+    lambda 0.8."""
     records = {number: random_game(TIC_TAC_TOE, number) for number in range(40)}
+    for number, record in records.items():
+        record.steps["is_detour"] = record.steps["is_target"] & (number % 4 == 0)
     window = Window(TIC_TAC_TOE, NO_HOLDOUT)
     window.add_all(records.values())
     batch = window.sample(600, 3)
@@ -139,7 +147,10 @@ def test_replies_are_the_next_plys_policy_seen_through_the_same_symmetry() -> No
     for row, (number, ply) in enumerate(origins(batch)):
         steps = records[number].steps
         pairs = {
-            (turned(records[number], ply, side.actions), turned(records[number], ply + 1, side.actions))
+            (
+                turned(records[number], ply, side.actions),
+                turned(records[number], len(steps) if steps[ply]["is_detour"] else ply + 1, side.actions),
+            )
             for side in TIC_TAC_TOE.symmetries()
         }
         assert (weights_of(batch.policy[row]), weights_of(batch.replies[row])) in pairs

@@ -102,16 +102,17 @@ def test_games_are_legal_and_complete(game: Game, root: str) -> None:
 @pytest.mark.parametrize("root", ["gumbel", "puct"])
 @pytest.mark.parametrize("game", [CONNECT_FOUR, RING], ids=lambda game: game.name)
 def test_moves_and_targets_are_those_of_the_search(game: Game, root: str) -> None:
-    """The twin, given the game's random numbers, searches every position as self-play did."""
+    """The twin, given the game's random numbers, searches every position as self-play did. After a detour, another move
+    than the search's is played; its target stays."""
     search = SearchConfig(root=root)  # type: ignore[arg-type]
-    settings = config(search=search, full_search_fraction=0.4)
+    settings = config(search=search, full_search_fraction=0.4, detour_share=0.3)
     observation = np.zeros(game.observation_shape, np.float32)
 
     def evaluate(state: State) -> tuple[FloatArray, float]:
         game.observe(state, observation)
         return hashed_evaluation(observation, game.num_actions, 7)
 
-    num_checked = 0
+    num_checked, num_detours = 0, 0
     for number, record in play(game, settings, range(4)).items():
         game_key = np.uint64(random_bits(np.uint64(SEED), np.uint64(number)))
         ends = np.cumsum(record.steps["num_targets"])
@@ -122,7 +123,8 @@ def test_moves_and_targets_are_those_of_the_search(game: Game, root: str) -> Non
             key = int(random_bits(game_key, np.uint64(8 * ply + 3)))
             twin = Twin(game, search, evaluate, state, history=history, key=key, noisy=bool(step["is_target"]))
             found = twin.run(settings.simulations if step["is_target"] else settings.fast_simulations)
-            assert int(step["action"]) == found.best_action
+            assert (int(step["action"]) == found.best_action) == (not step["is_detour"])
+            num_detours += step["is_detour"]
             assert step["root_value"] == pytest.approx(found.root_value, abs=1e-5)
             if step["is_target"]:
                 target = record.targets[ends[ply] - step["num_targets"] : ends[ply]]
@@ -136,7 +138,7 @@ def test_moves_and_targets_are_those_of_the_search(game: Game, root: str) -> Non
             else:
                 assert step["surprise"] == 0.0
             num_checked += 1
-    assert num_checked > 10
+    assert num_checked > 10 and num_detours > 0
 
 
 @pytest.mark.parametrize("root", ["gumbel", "puct"])
@@ -244,6 +246,24 @@ def test_half_of_an_opening_may_be_drawn_from_the_policy() -> None:
         num_plies = int(np.flatnonzero(record.steps["is_target"])[0]) if record.steps["is_target"].any() else 0
         asked += [record.steps["network_id"][ply] == 7 for ply in range(num_plies) if legal[ply] > 1]
     assert len(asked) > 300 and abs(np.mean(asked) - 0.5) < 4 * np.sqrt(0.25 / len(asked))
+
+
+@pytest.mark.compiled_only
+def test_detours_are_drawn_evenly_from_the_legal_moves() -> None:
+    """Half of the full searches are followed by a move that is drawn, one in so many being the search's own; none of a
+    fast search is."""
+    settings = config(32, max_opening_plies=0, full_search_fraction=0.5, detour_share=0.5)
+    expected, variance, num_detours, firsts = 0.0, 0.0, 0, np.zeros(CONNECT_FOUR.num_actions)
+    for record in play(CONNECT_FOUR, settings, range(400), batch_size=32).values():
+        for _, _, legal, ply in positions(CONNECT_FOUR, record):
+            step = record.steps[ply]
+            share = 0.5 * (1 - 1 / legal.sum()) if step["is_target"] else 0.0
+            expected, variance = expected + share, variance + share * (1 - share)
+            num_detours += step["is_detour"]
+            if ply == 0 and step["is_detour"]:
+                firsts[step["action"]] += 1
+    assert num_detours > 500 and abs(num_detours - expected) < 4 * np.sqrt(variance)
+    assert (firsts > 0).sum() >= CONNECT_FOUR.num_actions - 1
 
 
 @pytest.mark.compiled_only
@@ -378,6 +398,7 @@ def test_an_evaluator_of_another_batch_size_has_to_wait() -> None:
         {"full_search_fraction": 1.5},
         {"max_opening_plies": -1},
         {"opening_policy_share": 1.1},
+        {"detour_share": 1.0},
         {"decided_value": 0.0},
         {"cache_entries": -1},
     ],

@@ -42,6 +42,7 @@ def step_dtype(game: Game) -> np.dtype[np.void]:
     | `action` | what was played |
     | `to_play` | who played it |
     | `is_target` | it was fully searched: the network is trained on this position |
+    | `is_detour` | another move was played than the search had chosen: what followed says nothing of the position |
     | `num_targets` | how many rows of `GameRecord.targets` are this step's |
     | `root_value` | the search's value of the position before the move, for the player to move |
     | `surprise` | KL(policy target, the network's policy before the search) in nats; 0 where it is no target |
@@ -53,6 +54,7 @@ def step_dtype(game: Game) -> np.dtype[np.void]:
         ("action", game.action_dtype),
         ("to_play", np.int8),
         ("is_target", np.bool_),
+        ("is_detour", np.bool_),
         ("num_targets", np.uint16),
         ("root_value", np.float32),
         ("surprise", np.float32),

@@ -39,6 +39,7 @@ def fill_lambda_returns(steps: StateArray, discount: float, trace_decay: float, 
     Written to `returns` [T] float32, from `steps` [T]. Of the searches, those that make targets have a say:
     returns[t] = (1 - trace_decay) * root_value[t] + trace_decay * (reward[t] + discount * returns[t + 1]), where the
     position is a target, and what is in the last brackets elsewhere; returns[t + 1] negated as in `fill_returns`.
+    After a detour the trace is cut: returns[t] = root_value[t] (Watkins's Q(lambda), section 12.10).
     """
     later = 0.0
     for index in range(len(steps)):
@@ -47,7 +48,9 @@ def fill_lambda_returns(steps: StateArray, discount: float, trace_decay: float, 
         if index > 0 and steps[ply + 1]["to_play"] != step["to_play"]:
             later = -later
         later = step["reward"] + discount * later
-        if step["is_target"]:
+        if step["is_detour"]:
+            later = float(step["root_value"])
+        elif step["is_target"]:
             later = step["root_value"] + trace_decay * (later - step["root_value"])
         returns[ply] = later
 
@@ -144,7 +147,7 @@ def fill_batch(
         next_target = first_target + step["num_targets"]
         _write_policy(targets[first_target:next_target], actions[side], policy[row])
         end = games[index + 1]["step"] - games[0]["step"] if index + 1 < len(games) else len(steps)
-        if first_step + ply + 1 < end:
+        if first_step + ply + 1 < end and not step["is_detour"]:
             following = next_target + steps[first_step + ply + 1]["num_targets"]
             _write_policy(targets[next_target:following], actions[side], replies[row])
         _write_outcome(returns[first_step + ply], outcome[row])

@@ -73,7 +73,7 @@ class Batch(NamedTuple):
     the way there."""
     replies: FloatArray
     """[n, num_actions] float32: the search's policy at the next ply, for its own player to move; all 0 where the game
-    ended or the next position has no target."""
+    ended, the move was a detour, or the next position has no target."""
     short_returns: FloatArray
     """[n] float32: as `lambda_returns`, but of the next few plies."""
     ages: IndexArray

@@ -47,6 +47,11 @@ class SelfplayConfig:
     opening_policy_share: float = 0.0
     """Share of the opening's plies that are drawn from the network's policy; in the others all legal moves are equally
     likely. With more of them openings stay nearer to what good players meet."""
+    detour_share: float = 0.0
+    """Share of the full searches after which another move is played, drawn as in an opening: so a game comes to more
+    positions that good play would not reach. What is lost by it is not put down to the moves before: their values are
+    learnt from the searches up to that one (the trace is cut, as in Watkins's Q(lambda); Sutton and Barto 2018, section
+    12.10)."""
     decided_value: float | None = None
     """Once the search's value has been this near to a win or a loss three times in a row, nine moves in ten are
     searched fast and are no targets, to get the game over with (KataGo: from 0.9 on; None: never)."""
@@ -64,6 +69,8 @@ class SelfplayConfig:
             raise UserError("full_search_fraction is above 0 and at most 1")
         if not 0 <= self.opening_policy_share <= 1:
             raise UserError("opening_policy_share is from 0 to 1")
+        if not 0 <= self.detour_share < 1:
+            raise UserError("detour_share is at least 0 and below 1")
         if self.decided_value is not None and not 0 < self.decided_value <= 1:
             raise UserError("decided_value is above 0 and at most 1")
         if min(self.max_opening_plies, self.cache_entries) < 0:
@@ -91,6 +98,7 @@ class Selfplay:
             config.max_opening_plies,
             config.opening_policy_share,
             config.decided_value if config.decided_value is not None else np.inf,
+            config.detour_share,
         )
         self._mask = np.zeros(game.num_actions, np.bool_)
         self._on_board = np.ones(game.num_actions, np.bool_)

@@ -31,10 +31,11 @@ class Budgets(NamedTuple):
     max_opening_plies: int
     opening_policy_share: float
     decided_value: float
+    detour_share: float
 
 
 _Records = npt.NDArray[np.void]
-_OPENING, _LENGTH, _SEARCH, _BUDGET, _KIND = 1, 2, 3, 4, 5  # what a game's random numbers are drawn for
+_OPENING, _LENGTH, _SEARCH, _BUDGET, _KIND, _DETOUR = 1, 2, 3, 4, 5, 6  # what a game's random numbers are drawn for
 _OPENING_TRIES = 64
 _DECIDED_SEARCHES = 3
 """So many searches in a row must see the same winner before a game counts as decided (KataGo: 3)."""
@@ -73,6 +74,7 @@ def record_step(place: Any, steps: _Records, action: int, is_target: bool, value
     step["action"] = action
     step["to_play"] = place["state"]["to_play"]
     step["is_target"] = is_target
+    step["is_detour"] = False
     step["num_targets"] = 0
     step["root_value"] = value
     step["surprise"] = 0.0
@@ -212,8 +214,8 @@ def start_search(
 
 
 @inlined
-def drawn_slot(tree: Tree, control: Control, place: Any, on_board: BoolArray) -> int:
-    """A slot of the root drawn from the network's policy, of those `on_board` where there are any.
+def drawn_slot(tree: Tree, control: Control, place: Any, on_board: BoolArray, by_policy: bool) -> int:
+    """A slot of the root, of those `on_board` where there are any: drawn from the network's policy, or evenly.
 
     The largest of logarithms of priors plus Gumbel variates is such a draw.
     """
@@ -221,7 +223,7 @@ def drawn_slot(tree: Tree, control: Control, place: Any, on_board: BoolArray) ->
     best, best_score, best_on_board = -1, -math.inf, False
     for slot in range(root["num_slots"]):
         wanted = on_board[root["slot_actions"][slot]]
-        score = control["root_logits"][slot] + gumbel(key, np.uint64(slot))
+        score = (control["root_logits"][slot] if by_policy else 0.0) + gumbel(key, np.uint64(slot))
         if best < 0 or (wanted and not best_on_board) or (wanted == best_on_board and score > best_score):
             best, best_score, best_on_board = slot, score, wanted
     return best
@@ -266,18 +268,23 @@ def advance(
         opening = in_opening(place)
         full = place["full"] == 1 and not opening
         if opening:
-            slot = drawn_slot(tree, control, place, on_board)
+            slot = drawn_slot(tree, control, place, on_board, True)
         else:
             win_at_once(game, tree, control)
             slot = best_slot(game, tree, control, settings)
             note_decided(place, root_value(tree), budgets.decided_value)
             num_moves += 1
+        searched = slot
+        if full and uniform(draw_key(place, _DETOUR), np.uint64(0)) < budgets.detour_share:
+            by_policy = uniform(draw_key(place, _KIND), np.uint64(0)) < budgets.opening_policy_share
+            slot = drawn_slot(tree, control, place, on_board, by_policy)
         action = int(tree[ROOT]["slot_actions"][slot])
         ply = int(place["num_steps"])
         record_step(place, steps[b], action, full, root_value(tree), network_id)
         if full:
             root_policy(game, tree, control, settings, policies[b, ply])
             steps[b, ply]["surprise"] = policy_surprise(tree, control, policies[b, ply])
+            steps[b, ply]["is_detour"] = slot != searched
             num_slots = int(tree[ROOT]["num_slots"])
             steps[b, ply]["num_targets"] = num_slots
             for index in range(num_slots):

@@ -55,6 +55,9 @@ TECHNIQUES = {
     "policy_openings": Technique(
         ("--selfplay.opening-policy-share", "0.5"), "half of the opening plies from the policy (KataGo)"
     ),
+    "detours": Technique(
+        ("--selfplay.detour-share", "0.1"), "one search in ten is followed by a random move (forks within a game)"
+    ),
     "decided": Technique(("--selfplay.decided-value", "0.9"), "decided games ended by fast searches (KataGo)"),
     "surprise": Technique(
         ("--window.surprise-share", "0.5"), "surprising positions are learnt from more often (KataGo)"
