@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recorded_games import NO_HOLDOUT, origins, played, random_game, replayed, window_of
+from recorded_games import NO_HOLDOUT, origins, played, random_game, replayed
 from small_games import NETWORK_GAMES
 
 import games
@@ -130,8 +130,18 @@ def test_lambda_returns_are_those_of_the_forward_view(trace_decay: float) -> Non
 
 
 def test_a_trace_that_does_not_decay_ends_at_the_outcome() -> None:
-    batch = window_of(TIC_TAC_TOE, range(12), WindowConfig(trace_decay=1.0)).sample(200, 0)
-    np.testing.assert_array_equal(batch.lambda_returns, batch.outcome[:, 0] - batch.outcome[:, 2])
+    """And at the search's value where a detour comes first."""
+    for detours in (False, True):
+        window = Window(TIC_TAC_TOE, WindowConfig(trace_decay=1.0))
+        for number in range(12):
+            record = random_game(TIC_TAC_TOE, number)
+            record.steps["root_value"] /= 16.0  # number + ply / 256, by which rows are told apart elsewhere
+            record.steps["is_detour"] = detours & record.steps["is_target"]
+            window.add(record)
+        batch = window.sample(200, 0)
+        expected = batch.outcome[:, 0] - batch.outcome[:, 2]
+        np.testing.assert_allclose(batch.lambda_returns, expected, atol=1e-6)
+        assert np.isin(expected, (-1.0, 0.0, 1.0)).all() != detours
 
 
 def test_replies_are_the_next_plys_policy_seen_through_the_same_symmetry() -> None:

@@ -21,7 +21,8 @@ _COPIES_KEY = 0x636F70696573  # "copies"
 def fill_returns(steps: StateArray, discount: float, returns: FloatArray) -> None:
     """What each position of one game came to, for its player to move: write `returns` [T] float32, from `steps` [T].
 
-    returns[t] = reward[t] + discount * (returns[t + 1], negated where `to_play` differs).
+    returns[t] = reward[t] + discount * (returns[t + 1], negated where `to_play` differs), and root_value[t] where the
+    move was a detour.
     """
     later = 0.0
     for index in range(len(steps)):
@@ -29,6 +30,8 @@ def fill_returns(steps: StateArray, discount: float, returns: FloatArray) -> Non
         if index > 0 and steps[ply + 1]["to_play"] != steps[ply]["to_play"]:
             later = -later
         later = steps[ply]["reward"] + discount * later
+        if steps[ply]["is_detour"]:
+            later = float(steps[ply]["root_value"])
         returns[ply] = later
 
 
