@@ -64,8 +64,11 @@ _MEDIUM: dict[Budget, TrainConfig] = {
 }
 
 
-_LAPTOP_MINUTES = {"othello": 120.0, "hex": 90.0, "gomoku": 90.0}
+_LAPTOP_MINUTES = {"othello": 120.0, "hex": 90.0, "gomoku": 45.0}
 """By family: how long a large game is trained for on a laptop. The others have four hours."""
+_LAPTOP_SEARCHES = {"gomoku": (24, 4.0)}
+"""By family: (simulations of a search, samples of its position), where rl/agents has a card that says what they bring.
+The others have what is set where nothing else is said."""
 
 
 def _large(game: Game, budget: Budget) -> TrainConfig:
@@ -73,8 +76,17 @@ def _large(game: Game, budget: Budget) -> TrainConfig:
         return TrainConfig(limits=LimitsConfig(minutes=480.0))
     # As KataGo does it (Wu 2019, arXiv 1902.10565): openings drawn from the policy, decided games ended quickly,
     # ownership and score learnt where there is a score. Not compared with runs without them yet.
-    selfplay = SelfplayConfig(games_per_worker=128, fast_simulations=4, opening_policy_share=0.75, decided_value=0.9)
+    plain = TrainConfig()
+    simulations, samples = _LAPTOP_SEARCHES.get(game.family, (plain.selfplay.simulations, plain.samples_per_target))
+    selfplay = SelfplayConfig(
+        games_per_worker=128,
+        simulations=simulations,
+        fast_simulations=4,
+        opening_policy_share=0.75,
+        decided_value=0.9,
+    )
     laptop = TrainConfig(
+        samples_per_target=samples,
         network=NetworkConfig(score_heads=game.is_scored),
         selfplay=selfplay,
         evaluation=EvaluationConfig(seconds=900.0, rollouts=(1000,)),
