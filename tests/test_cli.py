@@ -137,9 +137,9 @@ def test_the_defaults_of_training_follow_the_game_and_the_preset() -> None:
     assert train.defaults(["tic_tac_toe"]).network.blocks == 2
     gpu = train.defaults(["connect_four", "--preset=gpu"])
     assert gpu.network.channels > laptop.network.channels and gpu.learner.batch_size > laptop.learner.batch_size
-    minutes = [preset(games.make(name), "laptop").limits.minutes for name in ("go9", "othello", "hex9")]
-    assert minutes == [240.0, 120.0, 90.0]
+    minutes = [preset(games.make(name), "laptop").limits.minutes for name in ("go9", "othello", "hex9", "gomoku9")]
+    assert minutes == [240.0, 120.0, 90.0, 45.0]
     gomoku = train.defaults(["gomoku9", "--preset=laptop"])
-    assert (gomoku.selfplay.simulations, gomoku.samples_per_target, gomoku.limits.minutes) == (24, 4.0, 45.0)
+    assert (gomoku.selfplay.simulations, gomoku.samples_per_target) == (24, 4.0)
     scored, unscored = (train.defaults([name, "--preset=laptop"]).network.score_heads for name in ("go9", "hex9"))
     assert scored and not unscored
