@@ -41,22 +41,25 @@ _SMALL = TrainConfig(
     evaluation=EvaluationConfig(seconds=40.0, rollouts=(100,)),
 )
 
+# Half of the openings stay near good play, which a perfect player keeps to. Detours have later positions vary as well,
+# which matters the more the better the games are: docs/training.md compares runs.
+_MEDIUM_SELFPLAY = SelfplayConfig(first_simulations=24, simulations=96, opening_policy_share=0.5, detour_share=0.2)
+
 _MEDIUM: dict[Budget, TrainConfig] = {
     "quick": TrainConfig(limits=LimitsConfig(minutes=18.0)),
     # As many games as the quick run plays in 18 minutes; three times the simulations for each position, and each
-    # position learnt from three times as often, take the hour. Half of the openings stay near good play, which a
-    # perfect player keeps to. rl/agents/connect_four.md has what comes of it.
+    # position learnt from three times as often, take most of the hour. rl/agents/connect_four.md has what comes of it.
     "laptop": TrainConfig(
         samples_per_target=6.0,
-        selfplay=SelfplayConfig(simulations=64, opening_policy_share=0.5),
-        evaluation=EvaluationConfig(seconds=400.0),
+        selfplay=_MEDIUM_SELFPLAY,
+        evaluation=EvaluationConfig(seconds=600.0),
         limits=LimitsConfig(minutes=60.0, games=40_000),
     ),
     # The laptop's with as many boards and rows as keep a GPU busy, and a network twice as wide. Not run on one yet.
     "gpu": TrainConfig(
         samples_per_target=6.0,
         network=NetworkConfig(blocks=6, channels=128),
-        selfplay=SelfplayConfig(games_per_worker=2048, simulations=64, opening_policy_share=0.5),
+        selfplay=replace(_MEDIUM_SELFPLAY, games_per_worker=2048),
         learner=LearnerConfig(batch_size=1024),
         evaluation=EvaluationConfig(seconds=60.0),
         limits=LimitsConfig(minutes=20.0),

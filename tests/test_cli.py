@@ -132,7 +132,7 @@ def test_exit_code_of_the_process() -> None:
 def test_the_defaults_of_training_follow_the_game_and_the_preset() -> None:
     quick, laptop = (train.defaults(["connect_four", *options]) for options in ([], ["--preset=laptop"]))
     assert (quick.preset, quick.selfplay.simulations) == ("quick", 20)
-    assert (laptop.preset, laptop.selfplay.simulations, laptop.samples_per_target) == ("laptop", 64, 6.0)
+    assert (laptop.preset, laptop.selfplay.simulations, laptop.samples_per_target) == ("laptop", 96, 6.0)
     assert train.defaults(["--preset", "laptop", "connect_four"]) == laptop
     assert train.defaults(["tic_tac_toe"]).network.blocks == 2
     gpu = train.defaults(["connect_four", "--preset=gpu"])
