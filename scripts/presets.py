@@ -41,8 +41,8 @@ _SMALL = TrainConfig(
     evaluation=EvaluationConfig(seconds=40.0, rollouts=(100,)),
 )
 
-# Half of the openings stay near good play, which a perfect player keeps to. Detours have later positions vary as well,
-# which matters the more the better the games are: docs/training.md compares runs.
+# Half of the openings stay near good play, which a perfect player keeps to. Detours have later positions vary as well:
+# docs/training.md compares runs, and says what single ones cannot show.
 _MEDIUM_SELFPLAY = SelfplayConfig(first_simulations=24, simulations=96, opening_policy_share=0.5, detour_share=0.2)
 
 _MEDIUM: dict[Budget, TrainConfig] = {

@@ -21,6 +21,7 @@ from scripts.bench import (
     games,
     hockey,
     learner,
+    lessons,
     levels,
     lookahead,
     page,
@@ -69,6 +70,7 @@ Command = (
     | Annotated[app.AppBench, subcommand("app")]
     | Annotated[levels.LevelsBench, subcommand("levels")]
     | Annotated[ablations.AblationsBench, subcommand("ablations")]
+    | Annotated[lessons.LessonsBench, subcommand("lessons")]
     | Annotated[searches.SearchesBench, subcommand("searches")]
     | Annotated[peers.PeersBench, subcommand("peers")]
     | Annotated[cuda.CudaBench, subcommand("cuda")]
@@ -96,6 +98,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     app.AppBench: app.measure,
     levels.LevelsBench: levels.measure,
     ablations.AblationsBench: ablations.measure,
+    lessons.LessonsBench: lessons.measure,
     searches.SearchesBench: searches.measure,
     peers.PeersBench: peers.measure,
 }

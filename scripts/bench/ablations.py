@@ -21,7 +21,8 @@ from rl.errors import UserError
 from scripts.arguments import GameName
 from scripts.bench.report import Figure, Options, Report, require_positive
 
-_DEFAULT = "default"
+DEFAULT = "default"
+"""The technique that others are compared with: none."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Technique:
 
 
 TECHNIQUES = {
-    _DEFAULT: Technique((), "everything as `keima train` has it"),
+    DEFAULT: Technique((), "everything as `keima train` has it"),
     "no_td_lambda": Technique(
         ("--window.trace-decay", "1"), "values learnt from outcomes alone (Sutton and Barto 2018, chapter 12)"
     ),
@@ -83,6 +84,11 @@ TECHNIQUES = {
         ("--selfplay.first-simulations", "4", "--selfplay.simulations", "36"),
         "searches grow from 4 to 36 simulations, 20 in the mean (progressive simulation, Wu et al. 2023)",
     ),
+    "weight_decay": Technique(
+        ("--learner.weight-decay", "0.1"), "weights decay ten times as fast (Loshchilov and Hutter, 1711.05101)"
+    ),
+    "wider": Technique(("--network.channels", "96"), "96 channels, 1.9 times the computation of 64"),
+    "deeper": Technique(("--network.blocks", "8"), "8 blocks, 1.6 times the computation of 5"),
     "score_heads": Technique(("--network.score-heads",), "ownership and lead are learnt too (Wu 2019, section 4.1)"),
 }
 
@@ -114,11 +120,11 @@ def measure(command: AblationsBench) -> Report:
     game = games.make_board(command.game)
     agents = {
         name: [_train(command, game, name, seed) for seed in command.seeds]
-        for name in dict.fromkeys((_DEFAULT, *command.techniques))
+        for name in dict.fromkeys((DEFAULT, *command.techniques))
     }
     figures: list[Figure] = []
     for name, paths in agents.items():
-        figures += _by_truth(command, game, name, paths) or _by_matches(command, game, name, paths, agents[_DEFAULT])
+        figures += strength(game, name, paths, agents[DEFAULT], command.seeds, command.simulations, command.games)
     settings = {
         "game": game.name,
         "seeds": " ".join(map(str, command.seeds)),
@@ -146,33 +152,34 @@ def _train(command: AblationsBench, game: Game, name: str, seed: int) -> Path:
     return run_dir / "agents" / f"{game.name}.safetensors"
 
 
-def _by_truth(command: AblationsBench, game: Game, name: str, paths: Sequence[Path]) -> list[Figure]:
-    """Shares of the watched solved positions kept; empty where a game has none. The held-out ones stay unseen here:
-    what is chosen by a set cannot be reported on it."""
-    positions = game.truth_positions()
-    if not positions:
-        return []
-    return [
-        Figure(
-            f"{name}: {label}",
-            "share kept",
-            tuple(
-                accuracy(game, positions, make_player(str(path), game, num_simulations=simulations)).share
-                for path in paths
-            ),
-        )
-        for simulations, label in ((1, "bare policy"), (command.simulations, f"{command.simulations} simulations"))
-    ]
-
-
-def _by_matches(
-    command: AblationsBench, game: Game, name: str, paths: Sequence[Path], defaults: Sequence[Path]
+def strength(
+    game: Game,
+    name: str,
+    paths: Sequence[Path],
+    defaults: Sequence[Path],
+    seeds: Sequence[int],
+    simulations: int,
+    num_games: int,
 ) -> list[Figure]:
-    """Scores against the default's agent of the same seed; the default's own is a half by definition."""
-    if name == _DEFAULT:
+    """How well the agents of `paths` play, one value a seed.
+
+    Shares of the watched solved positions kept, by the bare policy and by a search; the held-out ones stay unseen here:
+    what is chosen by a set cannot be reported on it. Where a game has none, scores against the default's agent of the
+    same seed, and nothing for the default itself.
+    """
+    if positions := game.truth_positions():
+        return [
+            Figure(
+                f"{name}: {label}",
+                "share kept",
+                tuple(accuracy(game, positions, make_player(str(p), game, num_simulations=n)).share for p in paths),
+            )
+            for n, label in ((1, "bare policy"), (simulations, f"{simulations} simulations"))
+        ]
+    if name == DEFAULT:
         return []
     scores = []
-    for path, default, seed in zip(paths, defaults, command.seeds, strict=True):
-        first, second = (make_player(str(one), game, num_simulations=command.simulations) for one in (path, default))
-        scores.append(play_match(game, first, second, command.games, seed).score)
+    for path, default, seed in zip(paths, defaults, seeds, strict=True):
+        first, second = (make_player(str(one), game, num_simulations=simulations) for one in (path, default))
+        scores.append(play_match(game, first, second, num_games, seed).score)
     return [Figure(f"{name}: against the default", "points a game", tuple(scores))]
