@@ -28,6 +28,6 @@ def make_batch(game: Game, seed: int, size: int = 16) -> Batch:
     return Batch(observations, legal, policy, outcome, returns, replies, 0.5 * returns, ages)
 
 
-def make_learner(game: Game | None = None, seed: int = 1, **settings: object) -> Learner:
+def make_learner(game: Game | None = None, seed: int = 1, *, num_threads: int = 1, **settings: object) -> Learner:
     config = LearnerConfig(**{"warmup_steps": 2, "precision": "float32", **settings})  # type: ignore[arg-type]
-    return Learner(game or TicTacToe(), SMALL_NETWORK, config, seed)
+    return Learner(game or TicTacToe(), SMALL_NETWORK, config, seed, num_threads=num_threads)

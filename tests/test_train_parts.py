@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -24,6 +25,7 @@ import games
 from rl.arena.elo import Pairing
 from rl.errors import UserError
 from rl.files import naming_disk_errors
+from rl.network.vector import VectorConfig
 from rl.replay.mixture import Mixture
 from rl.train.config import EvaluationConfig, LimitsConfig, ResourcesConfig, TrainConfig
 from rl.train.examiner import Examiner
@@ -310,10 +312,15 @@ def test_numbers_without_sense_are_one_line(config: TrainConfig, complaint: str)
         config.check()
 
 
-def test_resources_follow_the_machine_and_the_options() -> None:
-    chosen = Resources.of(ResourcesConfig(workers=5, learner_threads=3, device="cpu"), deterministic=False)
-    assert (chosen.workers, chosen.learner_threads, chosen.device) == (5, 3, "cpu")
-    by_machine = Resources.of(ResourcesConfig(device="cpu"), deterministic=True)
-    assert by_machine.workers >= 1
-    assert by_machine.learner_threads == 1
-    assert by_machine.num_cores == len(os.sched_getaffinity(0))
+def test_resources_follow_the_machine_and_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resources(num_cores: int, **changes: Any) -> tuple[int, int]:
+        """Workers and threads of the learner."""
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(num_cores)))
+        found = Resources.of(replace(TrainConfig(resources=ResourcesConfig(device="cpu")), **changes))
+        assert (found.num_cores, found.device) == (num_cores, "cpu")
+        return found.workers, found.learner_threads
+
+    asked = ResourcesConfig(workers=5, learner_threads=3, device="cpu")
+    assert resources(2, resources=asked) == resources(16, resources=asked) == (5, 3)
+    assert [resources(cores) for cores in (1, 2, 4, 5, 16)] == [(1, 1), (2, 2), (4, 4), (4, 1), (11, 5)]
+    assert resources(2, deterministic=True) == resources(2, network=VectorConfig()) == (2, 1)

@@ -24,6 +24,7 @@ from rl.learning.lessons import AnyBatch, lessons_of
 from rl.learning.lookahead import Reference
 from rl.learning.losses import Inputs, Losses, LossWeights, losses_of, measurements
 from rl.learning.optimizers import Optimizers
+from rl.learning.shards import Shards
 from rl.network.allocator import keep_freed_memory
 from rl.network.folded import inference_dtype
 from rl.network.kinds import AnyConfig, AnyNetwork, kind_of, make_network
@@ -130,7 +131,8 @@ class Learner:
         num_threads: int = 1,
         search: SearchConfig = SIMULATED,
     ) -> None:
-        """`search` is how a simulated game is searched in play: the learner looks ahead in the same way."""
+        """`num_threads` share a batch, see `Shards`: they are part of the result. `search` is how a simulated game is
+        searched in play: the learner looks ahead in the same way."""
         keep_freed_memory()
         self.config = config
         self.steps = 0
@@ -145,7 +147,6 @@ class Learner:
         self._bad_steps = 0  # in a row
         self._rollbacks_in_a_row = 0
         self._device = torch.device(device)
-        self._num_threads = num_threads
         self._head = kind_of(game).head()
         if config.precision == "auto":
             self._autocast = inference_dtype(self._device) == torch.bfloat16
@@ -157,6 +158,7 @@ class Learner:
         self._network: AnyNetwork = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema_network: AnyNetwork = copy.deepcopy(self._network).eval().requires_grad_(False)
         """What plays, in evaluation mode."""
+        self._shards = Shards(self._network, num_threads)
         self._optimizers = Optimizers(
             self._network,
             self._network.hidden_weights() if config.optimizer == "muon" else [],
@@ -178,7 +180,7 @@ class Learner:
 
         Raises UserError when rolling back does not help.
         """
-        torch.set_num_threads(self._num_threads)
+        torch.set_num_threads(1)
         self.steps += 1
         share = self._schedule()
         self.learning_rate = self.config.learning_rate * share
@@ -186,8 +188,8 @@ class Learner:
         buffers = [buffer.clone() for buffer in self._network.buffers()]
         self._optimizers.forget_gradients()
         inputs = self.lessons.inputs(batch, self.ema_network, self.steps)
-        losses = self._losses(self._network.train(), inputs)
-        losses.total.backward()  # type: ignore[no-untyped-call]
+        self._network.train()
+        losses = self._shards.add_gradients(inputs, self._losses)
         norm = nn.utils.clip_grad_norm_(self._network.parameters(), self.config.gradient_clip)
         metrics = measurements(losses, "", {"learner/gradient_norm": norm})  # the step's one wait for the device
         metrics["learner/learning_rate"] = self.learning_rate
@@ -206,7 +208,7 @@ class Learner:
 
         The mean over all symmetries of the game, so that two evaluations of a batch differ by the weights alone.
         """
-        torch.set_num_threads(self._num_threads)
+        torch.set_num_threads(1)
         inputs = self.lessons.inputs(batch, self.ema_network, self.steps)
         results = []
         with torch.inference_mode():

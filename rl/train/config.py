@@ -36,8 +36,8 @@ class ResourcesConfig:
     workers: int | None = None
     """Self-play processes, one core each. None: by the number of cores."""
     learner_threads: int | None = None
-    """Threads of the learner. None: by the number of cores (one in the deterministic mode, where it is part of the
-    result)."""
+    """Threads of the learner, which share the rows of each batch. None: by the number of cores (one in the
+    deterministic mode, where it is part of the result, for robots' small networks, and on a GPU)."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the networks run. auto: CUDA where there is one."""
 

@@ -59,7 +59,7 @@ def train(
     with StopRequest(children.kill) as stop:
         directory: RunDirectory | None = None
         try:
-            resources = Resources.of(config.resources, deterministic=config.deterministic)
+            resources = Resources.of(config)
             digest = None if start is None else weights_digest(start)
             directory = RunDirectory(run_directory, mixture, config, start_digest=digest)
             with Display(output) as display:
