@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -85,17 +86,24 @@ def test_what_fails_in_a_thread_is_raised() -> None:
         learner._shards.add_gradients(inputs_of(learner, 8), losses_of)
 
 
-def test_each_thread_has_one_core() -> None:
-    threads: list[int] = []
-    learner = make_learner(GAME, num_threads=3)
+def test_further_threads_have_one_core_each() -> None:
+    """Whatever was set before: for the caller, the learner sets it at every step."""
+    threads: dict[str, int] = {}
+    learner = make_learner(GAME)
 
     def losses_of(network: AnyNetwork, part: Inputs) -> Losses:
-        threads.append(torch.get_num_threads())
+        threads[threading.current_thread().name.partition("_")[0]] = torch.get_num_threads()
         return learner._losses(network, part)
 
-    torch.set_num_threads(1)
-    Shards(learner._network, 3).add_gradients(inputs_of(learner, 9), losses_of)
-    assert threads == [1, 1, 1]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        Shards(learner._network, 2).add_gradients(inputs_of(learner, 8), losses_of)
+        assert threads == {"MainThread": 2, "shard": 1}
+        learner.train_step(make_batch(GAME, 0))
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_replicas_go_where_the_weights_go() -> None:
