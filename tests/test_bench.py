@@ -44,7 +44,7 @@ TINY = {
     "rollouts": ["tic_tac_toe", "--positions", "2", "--simulations", "10", "--repeats", "2"],
     "learner": [
         *("tic_tac_toe", "--games", "3", "--steps", "1", "--batch-size", "8", "--repeats", "2"),
-        *("--network.blocks", "1", "--network.channels", "8"),
+        *("--network.blocks", "1", "--network.channels", "8", "--threads", "1", "2"),
     ],
 }
 """The arguments of the benchmarks that need no agent and start no process."""
@@ -113,6 +113,7 @@ def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch
         ["search", "--simulations", "0"],
         ["rollouts", "--positions", "none"],
         ["learner", "--batch-size", "0"],
+        ["learner", "--threads", "2", "0"],
         ["evaluators", "--batch-sizes", "8", "0"],
         ["evaluators", "--seconds", "0"],
         ["selfplay", "--stretches", "0"],

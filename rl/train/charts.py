@@ -191,7 +191,7 @@ CHARTS = (
         "Learner",
         ("learner/samples_per_second",),
         "level",
-        "far below what `keima bench learner` shows: more workers than cores, or a learner with several threads",
+        "far below what `keima bench learner` shows: more workers than cores, or other programs on them",
     ),
     Chart(
         "Throughput",

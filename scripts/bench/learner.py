@@ -1,7 +1,8 @@
-"""`keima bench learner`: training samples a second on one core."""
+"""`keima bench learner`: training samples a second."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import games
@@ -28,8 +29,8 @@ class LearnerBench(TimedOptions):
     """Learner steps of one measurement."""
     batch_size: int = LearnerConfig().batch_size
     """Samples of a step."""
-    threads: int = 1
-    """Threads of the learner."""
+    threads: tuple[int, ...] = (1,)
+    """Threads of the learner, which share a batch; several numbers are compared."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
 
 
@@ -40,14 +41,13 @@ def measure(command: LearnerBench) -> Report:
             "games": command.games,
             "steps": command.steps,
             "batch-size": command.batch_size,
-            "threads": command.threads,
             "repeats": command.repeats,
+            "threads": min(command.threads, default=0),
         }
     )
     game = games.make_board(command.game)
     window = played_window(game, command.games, command.seed)
     config = LearnerConfig(batch_size=command.batch_size)
-    learner = Learner(game, command.network, config, command.seed, num_threads=command.threads)
     samples = float(command.steps * command.batch_size)
 
     def draw(turn: int) -> float:
@@ -55,12 +55,18 @@ def measure(command: LearnerBench) -> Report:
             window.sample(command.batch_size, command.seed + turn * command.steps + step)
         return samples
 
-    def learn(turn: int) -> float:
-        for step in range(command.steps):
-            learner.train_step(window.sample(command.batch_size, command.seed + turn * command.steps + step))
-        return samples
+    def learning(num_threads: int) -> Callable[[int], float]:
+        learner = Learner(game, command.network, config, command.seed, num_threads=num_threads)
 
-    laps = interleaved({"drawing": draw, "drawing and learning": learn}, command.repeats)
+        def learn(turn: int) -> float:
+            for step in range(command.steps):
+                learner.train_step(window.sample(command.batch_size, command.seed + turn * command.steps + step))
+            return samples
+
+        return learn
+
+    works = {f"drawing and learning, threads: {number}": learning(number) for number in dict.fromkeys(command.threads)}
+    laps = interleaved({"drawing": draw, **works}, command.repeats)
     figures = [figure for name in laps for figure in rates(name, "samples", laps[name])]
     settings = {
         "game": game.name,
@@ -68,7 +74,6 @@ def measure(command: LearnerBench) -> Report:
         "network": f"{command.network.blocks}x{command.network.channels}",
         "batch size": command.batch_size,
         "steps": command.steps,
-        "threads": command.threads,
         "window": window.num_positions,
     }
     return Report("learner", command.seed, settings, tuple(figures))
