@@ -30,6 +30,7 @@ def lessons(game: str, out: Path, capsys: pytest.CaptureFixture[str], *more: str
     return bench_json(capsys, "lessons", game, *SIZES, "--out", str(out), *more)
 
 
+@pytest.mark.compiled_only
 def test_networks_learn_from_the_same_games_and_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wanted = ["--techniques", "no_ema", "--seeds", "0", "1"]
     report = lessons("tic_tac_toe", tmp_path, capsys, *wanted, "--processes", "2")
@@ -58,6 +59,7 @@ def test_networks_learn_from_the_same_games_and_stay(tmp_path: Path, capsys: pyt
     assert again["figures"] == report["figures"]
 
 
+@pytest.mark.compiled_only
 def test_solved_positions_are_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = lessons("connect_four", tmp_path, capsys, "--techniques", "default", "--seeds", "3")
     values = {figure["name"]: figure["values"][0] for figure in report["figures"]}
