@@ -13,7 +13,7 @@ from small_batches import make_batch, make_learner
 
 from games.board.connect_four import ConnectFour
 from games.board.tic_tac_toe import TicTacToe
-from rl.learning.learner import Learner
+from rl.learning.learner import BAD_STEPS_BEFORE_ROLLBACK, Learner
 from rl.learning.losses import Inputs, Losses
 from rl.learning.shards import Shards, rows
 from rl.network.kinds import AnyNetwork
@@ -122,6 +122,11 @@ def test_replicas_go_where_the_weights_go() -> None:
         if "running" in name or "ceiling" in name:
             continue
         assert torch.equal(tensor, other.state_dict().tensors["model"][name]), name
+
+    nothing = batches[0]._replace(observations=np.full_like(batches[0].observations, np.nan))
+    for _ in range(BAD_STEPS_BEFORE_ROLLBACK):
+        learner.train_step(nothing)
+    assert learner.rollbacks == 1
     replica = learner._shards._replicas[0]
     for weight, shared in zip(replica.parameters(), learner._network.parameters(), strict=True):
         assert weight.data_ptr() == shared.data_ptr() and weight.grad is None
