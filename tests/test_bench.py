@@ -45,6 +45,7 @@ TINY = {
     "learner": [
         *("tic_tac_toe", "--games", "3", "--steps", "1", "--batch-size", "8", "--repeats", "2"),
         *("--network.blocks", "1", "--network.channels", "8", "--threads", "1", "2"),
+        *("--precisions", "float32", "bfloat16"),
     ],
 }
 """The arguments of the benchmarks that need no agent and start no process."""
@@ -114,6 +115,7 @@ def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch
         ["rollouts", "--positions", "none"],
         ["learner", "--batch-size", "0"],
         ["learner", "--threads", "2", "0"],
+        ["learner", "--precisions"],
         ["evaluators", "--batch-sizes", "8", "0"],
         ["evaluators", "--seconds", "0"],
         ["selfplay", "--stretches", "0"],

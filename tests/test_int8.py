@@ -14,15 +14,16 @@ from torch import Tensor
 import games
 from games.base import Game
 from rl.network.evaluator import NetworkEvaluator
-from rl.network.folded import FoldedNetwork, Tower, inference_dtype
+from rl.network.folded import FoldedNetwork, Tower
 from rl.network.int8 import Int8Tower, int8_pays
 from rl.network.model import Network, NetworkConfig, NetworkShape, Rectifier, value_of
+from rl.network.precision import native_dtype
 from rl.search.evaluation import Evaluation
 
 CPU = torch.device("cpu")
 CONFIG = NetworkConfig(blocks=3, channels=32, policy_channels=16, value_channels=16, value_hidden=16)
 needs_int8 = pytest.mark.skipif(
-    not int8_pays(inference_dtype(CPU)), reason="no 8-bit multiplication on this CPU, or not in this torch"
+    not int8_pays(native_dtype(CPU)), reason="no 8-bit multiplication on this CPU, or not in this torch"
 )
 
 

@@ -26,14 +26,16 @@ from rl.learning.losses import Inputs, Losses, LossWeights, losses_of, measureme
 from rl.learning.optimizers import Optimizers
 from rl.learning.shards import Shards
 from rl.network.allocator import keep_freed_memory
-from rl.network.folded import inference_dtype
 from rl.network.kinds import AnyConfig, AnyNetwork, kind_of, make_network
+from rl.network.precision import native_dtype
 from rl.search.driver import SearchConfig
 from rl.search.simulator import SIMULATED
 
 BAD_STEPS_BEFORE_ROLLBACK = 3
 ROLLBACKS_BEFORE_GIVING_UP = 10
 SNAPSHOT_INTERVAL = 100
+LearnerPrecision = Literal["auto", "float32", "bfloat16"]
+"""See `LearnerConfig.precision`."""
 _NOT_NEGATIVE = (
     "warmup_steps",
     "weight_decay",
@@ -87,8 +89,8 @@ class LearnerConfig:
     """Robots, where records hold what searches saw one step on: the policy to learn is better than this one. policy:
     the newest, so that what it holds for better grows from step to step; proposals: those that the actions were drawn
     from, which is nearer to what was tried, and slower to make up its mind."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """What convolutions compute in; weights stay float32. `auto`: bfloat16 where the machine multiplies it itself."""
+    precision: LearnerPrecision = "auto"
+    """What convolutions compute in; weights stay float32. `auto`: bfloat16 where that is clearly faster."""
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -149,7 +151,7 @@ class Learner:
         self._device = torch.device(device)
         self._head = kind_of(game).head()
         if config.precision == "auto":
-            self._autocast = inference_dtype(self._device) == torch.bfloat16
+            self._autocast = native_dtype(self._device) == torch.bfloat16
         else:
             self._autocast = config.precision == "bfloat16"
         network = make_network(game, network_config, seed)

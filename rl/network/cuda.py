@@ -14,8 +14,9 @@ from torch import Tensor
 
 from games.base import FloatArray
 from rl.network.device import NUM_LANES
-from rl.network.folded import FoldedNetwork, inference_dtype
+from rl.network.folded import FoldedNetwork
 from rl.network.model import NetworkConfig, NetworkShape
+from rl.network.precision import native_dtype
 from rl.search.evaluation import Evaluation
 
 _SMALLEST_GRAPH = 16
@@ -71,7 +72,7 @@ class CudaDevice:
         self.description = "CUDA, bfloat16"
         self._device = device
         self._num_actions = shape.num_actions
-        self._network = FoldedNetwork(shape, config, state, device, inference_dtype(device))
+        self._network = FoldedNetwork(shape, config, state, device, native_dtype(device))
         planes = torch.ones(
             (batch_size, shape.num_planes + 1, shape.height, shape.width), dtype=self._network.dtype, device=device
         )

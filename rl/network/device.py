@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from games.base import FloatArray
-from rl.network.folded import inference_dtype
 from rl.network.model import NetworkConfig, NetworkShape
+from rl.network.precision import native_dtype
 from rl.search.evaluation import Evaluation
 
 Precision = Literal["float32", "native", "fastest"]
@@ -36,13 +36,13 @@ class Workload:
     fixed_batch: bool = False
     """Whether a position's result may not depend, even in its last bits, on how many others are asked with it."""
     precision: Precision = "native"
-    """"native", bfloat16 or float32 as the processor has it; "fastest", 8-bit integers where it multiplies them, which
+    """"native", bfloat16 or float32, see `precision`; "fastest", 8-bit integers where it multiplies them, which
     is meant for self-play, and only as good as the ranges that training has noted; or "float32"."""
 
     @property
     def dtype(self) -> torch.dtype:
         """Of what is not in 8-bit integers."""
-        return torch.float32 if self.precision == "float32" else inference_dtype(torch.device("cpu"))
+        return torch.float32 if self.precision == "float32" else native_dtype(torch.device("cpu"))
 
 
 class Device(Protocol):

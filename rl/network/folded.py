@@ -20,14 +20,6 @@ from torch.nn import functional
 from rl.network.model import NetworkConfig, NetworkShape, fold_batch_norm, fold_pooling, value_of
 
 
-def inference_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 on CUDA and on CPUs that multiply it in hardware, else float32 (emulated bfloat16 is slower)."""
-    if device.type != "cpu":
-        return torch.bfloat16
-    capabilities = torch.cpu.get_capabilities()
-    return torch.bfloat16 if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else torch.float32
-
-
 @dataclass(frozen=True)
 class FoldedWeights:
     """A Network's weights with batch norm and board size folded in. Shares no memory with the Network's."""

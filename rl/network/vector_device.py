@@ -1,4 +1,4 @@
-"""Evaluating a vector network in play: a few matrix products, in bfloat16 where the processor multiplies it."""
+"""Evaluating a vector network in play: a few matrix products, in bfloat16 where that is faster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 from games.base import FloatArray
 from rl.network.cpu import batch_sizes
 from rl.network.device import NUM_LANES
-from rl.network.folded import inference_dtype
+from rl.network.precision import native_dtype
 from rl.network.vector import ValueBins, VectorConfig, VectorShape, bounded_policy, scaled
 from rl.search.evaluation import Evaluation
 
@@ -35,7 +35,7 @@ class VectorDevice:
         dtype: torch.dtype | None = None,
     ) -> None:
         self._device, self._config = device, config
-        self._dtype = inference_dtype(device) if dtype is None else dtype
+        self._dtype = native_dtype(device) if dtype is None else dtype
         self.description = f"PyTorch, {str(self._dtype).removeprefix('torch.')}"
         self._num_threads = num_threads
         self._bins = ValueBins(shape, config, device)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import torch
+
 import games
 from games.base import Game
-from rl.learning.learner import Learner, LearnerConfig
+from rl.learning.learner import Learner, LearnerConfig, LearnerPrecision
 from rl.network.model import NetworkConfig
+from rl.network.precision import native_dtype
 from rl.replay.window import Window, WindowConfig
 from rl.search.evaluation import UniformEvaluator
 from rl.selfplay.lockstep import Selfplay, SelfplayConfig
@@ -31,6 +34,8 @@ class LearnerBench(TimedOptions):
     """Samples of a step."""
     threads: tuple[int, ...] = (1,)
     """Threads of the learner, which share a batch; several numbers are compared."""
+    precisions: tuple[LearnerPrecision, ...] = ("auto",)
+    """What convolutions compute in; several are compared."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
 
 
@@ -43,11 +48,11 @@ def measure(command: LearnerBench) -> Report:
             "batch-size": command.batch_size,
             "repeats": command.repeats,
             "threads": min(command.threads, default=0),
+            "precisions": len(command.precisions),
         }
     )
     game = games.make_board(command.game)
     window = played_window(game, command.games, command.seed)
-    config = LearnerConfig(batch_size=command.batch_size)
     samples = float(command.steps * command.batch_size)
 
     def draw(turn: int) -> float:
@@ -55,7 +60,8 @@ def measure(command: LearnerBench) -> Report:
             window.sample(command.batch_size, command.seed + turn * command.steps + step)
         return samples
 
-    def learning(num_threads: int) -> Callable[[int], float]:
+    def learning(num_threads: int, precision: LearnerPrecision) -> Callable[[int], float]:
+        config = LearnerConfig(batch_size=command.batch_size, precision=precision)
         learner = Learner(game, command.network, config, command.seed, num_threads=num_threads)
 
         def learn(turn: int) -> float:
@@ -65,7 +71,11 @@ def measure(command: LearnerBench) -> Report:
 
         return learn
 
-    works = {f"drawing and learning, threads: {number}": learning(number) for number in dict.fromkeys(command.threads)}
+    works = {
+        f"drawing and learning, {precision}, threads: {number}": learning(number, precision)
+        for precision in dict.fromkeys(command.precisions)
+        for number in dict.fromkeys(command.threads)
+    }
     laps = interleaved({"drawing": draw, **works}, command.repeats)
     figures = [figure for name in laps for figure in rates(name, "samples", laps[name])]
     settings = {
@@ -76,7 +86,8 @@ def measure(command: LearnerBench) -> Report:
         "steps": command.steps,
         "window": window.num_positions,
     }
-    return Report("learner", command.seed, settings, tuple(figures))
+    chosen = str(native_dtype(torch.device("cpu"))).removeprefix("torch.")
+    return Report("learner", command.seed, settings, tuple(figures), (f"auto is {chosen} here",))
 
 
 def played_window(game: Game, num_games: int, seed: int) -> Window:
