@@ -126,6 +126,8 @@ def test_all_runs_the_quick_ones(capsys: pytest.CaptureFixture[str], monkeypatch
         ["startup", "--repeats", "0"],
         ["truth", "tic_tac_toe"],
         ["truth", "--positions", "0"],
+        ["labels", "tic_tac_toe"],
+        ["labels", "--playouts", "8", "0"],
         ["searches", "--techniques", "magic"],
         ["shipped", "--games", "chess"],
         ["shipped", "--matches", "0"],

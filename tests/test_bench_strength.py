@@ -1,4 +1,4 @@
-"""`keima bench truth`, `strength` and `shipped`: they tell players apart, and play what they say."""
+"""`keima bench truth`, `labels`, `strength` and `shipped`: they tell players apart, and play what they say."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from bench_reports import bench_json, check
 from minimax import solve_tic_tac_toe
 
 import games
-from games.base import HashArray, IndexArray, StateArray
+from games.base import HashArray, IndexArray, StateArray, TruthPosition
 from rl.arena.match import MatchResult, play_match
 from rl.arena.players import Stop
-from scripts.bench import searches, shipped
+from scripts.bench import labels, searches, shipped
 from scripts.bench.strength import every_line
 from scripts.cli import main
+from scripts.solvers.connect_four import best_result
 
 
 def test_truth_tells_players_apart(capsys: pytest.CaptureFixture[str], connect_four_agent: Path) -> None:
@@ -75,6 +76,25 @@ class MinimaxPlayer:
         moves = [cell for pair in zip_longest(crosses, noughts) for cell in pair if cell is not None]
         results = solve_tic_tac_toe(moves)
         return self._choose(results, key=lambda cell: results[cell].outcome)
+
+
+def test_perfect_players_play_positions_out_to_what_they_are_worth() -> None:
+    game = games.make("tic_tac_toe")
+    lines = [(), (0,), (1, 4), (0, 1), (4, 1, 0), (0, 4, 8, 1), (0, 1, 3)]
+    worth = [best_result(solve_tic_tac_toe(line)).outcome for line in lines]
+    assert set(worth) == {1, 0, -1}
+    positions = [TruthPosition(line, ()) for line in lines]
+    assert labels.played_out(game, positions, MinimaxPlayer(perfect=True)).tolist() == worth
+    assert labels.played_out(game, positions, MinimaxPlayer(perfect=False)).tolist() != worth
+
+
+def test_labels_are_measured_by_part_of_the_game(capsys: pytest.CaptureFixture[str], connect_four_agent: Path) -> None:
+    sizes = ["--positions", "30", "--searches", "1", "3", "--playouts", "1", "--agent", str(connect_four_agent)]
+    figures = check(bench_json(capsys, "labels", "connect_four", *sizes), "labels")
+    assert len(figures) == 3 * 4
+    for name in ("network's value", "search of 3 simulations", "game played out, 1 simulation a move"):
+        whole, *parts = (figure["median"] for (label, _), figure in figures.items() if label.startswith(name))
+        assert min(parts) <= whole <= max(parts) <= 2
 
 
 def test_every_line_is_played() -> None:

@@ -20,6 +20,7 @@ from scripts.bench import (
     evaluators,
     games,
     hockey,
+    labels,
     learner,
     lessons,
     levels,
@@ -64,6 +65,7 @@ Command = (
     | Annotated[startup.StartupBench, subcommand("startup")]
     | Annotated[page.PageBench, subcommand("page")]
     | Annotated[truth.TruthBench, subcommand("truth")]
+    | Annotated[labels.LabelsBench, subcommand("labels")]
     | Annotated[strength.StrengthBench, subcommand("strength")]
     | Annotated[perfect.PerfectBench, subcommand("perfect")]
     | Annotated[shipped.ShippedBench, subcommand("shipped")]
@@ -90,6 +92,7 @@ _MEASURES: dict[type[Options], Callable[[Any], Report]] = {
     startup.StartupBench: startup.measure,
     page.PageBench: page.measure,
     truth.TruthBench: truth.measure,
+    labels.LabelsBench: labels.measure,
     selfplay.SelfplayBench: selfplay.measure,
     evaluators.EvaluatorsBench: evaluators.measure,
     strength.StrengthBench: strength.measure,
