@@ -19,6 +19,8 @@ import torch
 from rl.errors import UserError
 from rl.learning import checkpoint
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 FILES = ["model.safetensors", "ema.safetensors", "optimizer.safetensors", "state.json", "MANIFEST.json"]
 
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from rl.arena.elo import PRIOR_DRAWS, Pairing, elo_difference, expected_score, ladder, linked, wilson_interval
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 
 def test_elo_of_well_known_scores() -> None:
     assert elo_difference(0.5) == 0.0

@@ -12,6 +12,8 @@ from rl.arena.entrants import Entrant
 from rl.arena.game_log import GameLog, LoggedGame, read_log
 from rl.errors import UserError
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 SETTINGS = {"game": "tic_tac_toe", "seed": 3, "simulations": 100}
 ENTRANTS = [Entrant("a"), Entrant("b:5", weights="12", run="runs/x", num_simulations=5, games=40, hours=0.5)]
 GAME = LoggedGame("a", "b:5", 0, 0.5, 77, "a1 b2", "c3", 3)

@@ -6,6 +6,8 @@ import pytest
 
 from rl.protocols.gtp.clock import Clock, expected_moves
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 
 def test_absolute_time_runs_down_and_never_out_by_itself() -> None:
     clock, spent = Clock.start(60.0, 0.0, 0), 0.0

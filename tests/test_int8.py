@@ -20,6 +20,8 @@ from rl.network.model import Network, NetworkConfig, NetworkShape, Rectifier, va
 from rl.network.precision import native_dtype
 from rl.search.evaluation import Evaluation
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 CPU = torch.device("cpu")
 CONFIG = NetworkConfig(blocks=3, channels=32, policy_channels=16, value_channels=16, value_hidden=16)
 needs_int8 = pytest.mark.skipif(

@@ -26,6 +26,8 @@ from rl.learning.learner import (
 from rl.network.model import NetworkConfig
 from rl.replay.window import Batch
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 
 def bytes_of(learner: Learner) -> dict[str, bytes]:
     tensors, counters = learner.state_dict()

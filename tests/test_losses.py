@@ -17,6 +17,8 @@ from rl.learning.learner import Learner, LearnerConfig
 from rl.learning.losses import Inputs, calibration, score_losses, value_targets
 from rl.network.model import ScorePrediction
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 
 def test_losses_are_the_textbook_ones() -> None:
     """Against loops over the network's own logits, in float64."""

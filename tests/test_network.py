@@ -26,6 +26,8 @@ from rl.network.model import (
     value_of,
 )
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 SMALL = NetworkConfig(blocks=3, channels=16, policy_channels=8, value_channels=8, value_hidden=16)
 WITH_EXTRAS = NetworkShape(
     num_planes=3,

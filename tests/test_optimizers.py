@@ -12,6 +12,8 @@ from games.board.tic_tac_toe import TicTacToe
 from rl.errors import UserError
 from rl.learning.muon import Muon, orthogonalised
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 40), (40, 8), (1, 5), (64, 576)])
 def test_directions_are_about_the_nearest_orthogonal_matrix(shape: tuple[int, int]) -> None:

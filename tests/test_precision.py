@@ -12,6 +12,8 @@ from rl.learning import learner
 from rl.network import precision
 from rl.network.precision import faster_dtype, native_dtype
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 CPU = torch.device("cpu")
 
 

@@ -18,6 +18,8 @@ from rl.learning.losses import Inputs, Losses
 from rl.learning.shards import Shards, rows
 from rl.network.kinds import AnyNetwork
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 GAME = ConnectFour()
 
 

@@ -13,6 +13,8 @@ from rl.arena.elo import expected_score
 from rl.arena.sprt import Sprt, SprtResult, log_likelihood_ratios, run_sprt
 from rl.errors import UserError
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 
 def ratio(counts: list[int], elo0: float, elo1: float) -> float:
     return float(log_likelihood_ratios(np.array([counts]), elo0, elo1)[0])

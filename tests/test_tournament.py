@@ -16,6 +16,8 @@ from rl.arena.results import Pair, Results
 from rl.arena.sprt import Sprt
 from rl.arena.tournament import Batch, PairTest, Plan, Tournament
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 NAMES = ["random", "c", "a", "b"]
 TRUTH = {"random": 0.0, "a": 300.0, "b": 350.0, "c": 900.0}
 PLAN = Plan("random", games=4, extra=0, margin=None, test=None, batch=4)

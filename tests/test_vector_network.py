@@ -24,6 +24,8 @@ from rl.network.model import NetworkConfig
 from rl.network.vector import GaussianHead, RunningScale, ValueBins, VectorConfig, VectorNetwork, VectorShape
 from rl.search.proposals import GaussianProposer, log_density, mode_of
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 SMALL = VectorConfig(layers=2, width=16, value_bins=12)
 CPU = torch.device("cpu")
 

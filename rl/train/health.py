@@ -147,7 +147,8 @@ RULES = (
         5.0,
         _ratio("holdout/loss/value", "loss/value"),
         1.3,
-        "positions are learnt by heart: fewer samples of each (--samples-per-target), more games, a larger window",
+        "positions are learnt by heart: fewer samples of each (--samples-per-target), more games, a larger window, or "
+        "values learnt less from how games ended (a smaller --window.trace-decay)",
     ),
     Rule(
         "values astray",
