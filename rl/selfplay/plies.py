@@ -56,10 +56,6 @@ def place_dtype(game: Game) -> np.dtype[np.void]:
             ("decided", np.int32),  # searches in a row that were sure: above 0 that player 0 wins, below that player 1
             ("active", np.int8),  # 1 while a game is in progress
             ("full", np.int8),  # 1 when the search under way makes a training target
-            ("detour", np.int32),  # the ply whose detour waits for the game to be played out without it, or -1
-            ("detour_action", np.int32),
-            ("detour_state", game.state_dtype),  # the position before it
-            ("detour_decided", np.int32),
         ],
         align=True,
     )
@@ -146,7 +142,6 @@ def open_game(game: Game, place: Any, control: Control, max_plies: int, attempt:
     place["num_steps"] = 0
     place["attempt"] = attempt
     place["decided"] = 0
-    place["detour"] = -1
     control["history_length"] = 0
     share = uniform(random_bits(place["key"], np.uint64(_LENGTH)), np.uint64(attempt))
     place["opening_plies"] = int(share * share * (max_plies + 1)) if attempt < _OPENING_TRIES else 0
@@ -167,37 +162,6 @@ def note_decided(place: Any, value: float, decided_value: float) -> None:
 def is_decided(place: Any) -> bool:
     """Whether what is left of the game is a matter of form."""
     return bool(abs(int(place["decided"])) >= _DECIDED_SEARCHES)
-
-
-@inlined
-def put_off_detour(place: Any, action: int) -> None:
-    """Keep the position and its detour until the game has been played out without it."""
-    place["detour"], place["detour_action"] = place["num_steps"], action
-    place["detour_state"], place["detour_decided"] = place["state"], place["decided"]
-
-
-@inlined
-def is_playout(place: Any) -> bool:
-    """Whether a detour waits."""
-    return bool(place["detour"] >= 0)
-
-
-@inlined
-def take_detour(game: Game, place: Any, control: Control, steps: _Records) -> bool:
-    """Go back to the position whose detour waits, once the game has been played out without it: that is what the
-    position is worth. Returns whether the detour ends the game."""
-    ply, last = int(place["detour"]), int(place["num_steps"]) - 1
-    value = 0.0
-    for later in range(last, ply - 1, -1):
-        if later < last and steps[later + 1]["to_play"] != steps[later]["to_play"]:
-            value = -value
-        value = steps[later]["reward"] + game.discount * value
-    step = steps[ply]
-    step["action"], step["root_value"], step["reward"] = place["detour_action"], value, 0.0
-    place["state"], place["decided"], place["num_steps"] = place["detour_state"], place["detour_decided"], ply
-    place["detour"] = -1
-    control["history_length"] = ply if game.uses_history else 0
-    return play_action(game, place, control, steps, int(step["action"]))
 
 
 @inlined
@@ -241,7 +205,7 @@ def start_search(
                 return True
             open_game(game, place, control, budgets.max_opening_plies, int(attempt) + 1)
     fraction = budgets.full_search_fraction * (_DECIDED_SHARE if is_decided(place) else 1.0)
-    full = uniform(draw_key(place, _BUDGET), np.uint64(0)) < fraction and not is_playout(place)
+    full = uniform(draw_key(place, _BUDGET), np.uint64(0)) < fraction
     place["full"] = 1 if full else 0
     budget = budgets.simulations if full else budgets.fast_simulations
     # Noise only where it teaches: a fast search that explored would blur the outcomes that values are learnt from.
@@ -310,32 +274,27 @@ def advance(
             slot = best_slot(game, tree, control, settings)
             note_decided(place, root_value(tree), budgets.decided_value)
             num_moves += 1
-        action, detour = int(tree[ROOT]["slot_actions"][slot]), -1
+        searched = slot
         if full and uniform(draw_key(place, _DETOUR), np.uint64(0)) < budgets.detour_share:
             by_policy = uniform(draw_key(place, _KIND), np.uint64(0)) < budgets.opening_policy_share
-            detour = int(tree[ROOT]["slot_actions"][drawn_slot(tree, control, place, on_board, by_policy)])
+            slot = drawn_slot(tree, control, place, on_board, by_policy)
+        action = int(tree[ROOT]["slot_actions"][slot])
         ply = int(place["num_steps"])
         record_step(place, steps[b], action, full, root_value(tree), network_id)
         if full:
             root_policy(game, tree, control, settings, policies[b, ply])
             steps[b, ply]["surprise"] = policy_surprise(tree, control, policies[b, ply])
+            steps[b, ply]["is_detour"] = slot != searched
             num_slots = int(tree[ROOT]["num_slots"])
             steps[b, ply]["num_targets"] = num_slots
             for index in range(num_slots):
                 slot_actions[b, ply, index] = tree[ROOT]["slot_actions"][index]
-        if detour >= 0 and detour != action:
-            steps[b, ply]["is_detour"] = True
-            put_off_detour(place, detour)
         ended = play_action(game, place, control, steps[b], action)
         if ended and opening:
             open_game(game, place, control, budgets.max_opening_plies, int(place["attempt"]) + 1)
             ended = False
         if not ended:
             ended = start_search(game, tree, control, place, steps[b], budgets, on_board, mask)
-        if ended and is_playout(place):
-            ended = take_detour(game, place, control, steps[b])
-            if not ended:
-                ended = start_search(game, tree, control, place, steps[b], budgets, on_board, mask)
         if ended:
             place["active"] = 0
             finished[num_finished] = b
