@@ -44,30 +44,23 @@ _SMALL = TrainConfig(
 # Half of the openings stay near good play, which a perfect player keeps to. Detours have later positions vary as well:
 # docs/training.md compares runs, and says what single ones cannot show.
 _MEDIUM_SELFPLAY = SelfplayConfig(first_simulations=24, simulations=96, opening_policy_share=0.5, detour_share=0.2)
-_MEDIUM_WINDOW = WindowConfig(trace_decay=0.96, growth_scale=0.6)
 
 _MEDIUM: dict[Budget, TrainConfig] = {
     "quick": TrainConfig(limits=LimitsConfig(minutes=18.0)),
     # As many games as the quick run plays in 18 minutes; three times the simulations for each position, and each
-    # position learnt from more than twice as often, take most of the hour. rl/agents/connect_four.md has what comes of
-    # it. Nothing pools in the blocks: on a board as small as this, that only costs. Values are learnt a little more
-    # from how games end than elsewhere; a faster decay and a larger window keep them from being learnt by heart.
+    # position learnt from three times as often, take most of the hour. rl/agents/connect_four.md has what comes of it.
     "laptop": TrainConfig(
-        samples_per_target=5.0,
-        network=NetworkConfig(pooling_interval=6),
-        window=_MEDIUM_WINDOW,
-        learner=LearnerConfig(weight_decay=0.05),
+        samples_per_target=6.0,
         selfplay=_MEDIUM_SELFPLAY,
         evaluation=EvaluationConfig(seconds=600.0),
         limits=LimitsConfig(minutes=60.0, games=40_000),
     ),
     # The laptop's with as many boards and rows as keep a GPU busy, and a network twice as wide. Not run on one yet.
     "gpu": TrainConfig(
-        samples_per_target=5.0,
-        network=NetworkConfig(blocks=6, channels=128, pooling_interval=7),
-        window=_MEDIUM_WINDOW,
+        samples_per_target=6.0,
+        network=NetworkConfig(blocks=6, channels=128),
         selfplay=replace(_MEDIUM_SELFPLAY, games_per_worker=2048),
-        learner=LearnerConfig(batch_size=1024, weight_decay=0.05),
+        learner=LearnerConfig(batch_size=1024),
         evaluation=EvaluationConfig(seconds=60.0),
         limits=LimitsConfig(minutes=20.0),
     ),

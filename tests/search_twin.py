@@ -129,6 +129,7 @@ class Found:
     values: list[float]
     """NaN where unvisited."""
     root_value: float
+    taught_value: float
     proof: int
     """As in `SearchResult.proofs`."""
     best_action: int
@@ -349,6 +350,14 @@ class Twin:
         weights = [math.exp(self.improved_logit(edge) - largest) if edge in left else 0.0 for edge in edges]
         return [weight / sum(weights) for weight in weights]
 
+    def taught_value(self) -> float:
+        if self.root.outcome is not None:
+            return float(self.root.outcome)
+        if self.config.root == "puct":
+            return node_value(self.root)
+        values = [edge_value(self.root, edge) if edge.returns else self.mixed_value() for edge in self.root.edges]
+        return sum(share * value for share, value in zip(self.policy(), values, strict=True))
+
     def best_edge(self) -> Edge:
         if self.root.outcome is not None:
             return self.proven_edge()
@@ -392,6 +401,7 @@ class Twin:
             policy=self.policy(),
             values=[edge_value(root, edge) if edge.returns else math.nan for edge in root.edges],
             root_value=node_value(root) if outcome is None else float(outcome),
+            taught_value=self.taught_value(),
             proof=0 if outcome is None else outcome * root.plies if outcome else 32767,
             best_action=self.best_edge().action,
         )
@@ -417,5 +427,6 @@ def agree(twin: Found, result: Any, row: int) -> None:
     np.testing.assert_allclose(result.policy[row, :used], twin.policy, atol=1e-5)
     np.testing.assert_allclose(result.values[row, :used], twin.values, atol=1e-5)
     np.testing.assert_allclose(result.root_values[row], twin.root_value, atol=1e-5)
+    np.testing.assert_allclose(result.taught_values[row], twin.taught_value, atol=1e-5)
     assert int(result.proofs[row]) == twin.proof
     assert int(result.best_actions[row]) == twin.best_action

@@ -89,10 +89,11 @@ def test_perfect_players_play_positions_out_to_what_they_are_worth() -> None:
 
 
 def test_labels_are_measured_by_part_of_the_game(capsys: pytest.CaptureFixture[str], connect_four_agent: Path) -> None:
-    sizes = ["--positions", "30", "--searches", "1", "3", "--playouts", "1", "--agent", str(connect_four_agent)]
+    sizes = ["--positions", "30", "--searches", "3", "--playouts", "1", "--agent", str(connect_four_agent)]
     figures = check(bench_json(capsys, "labels", "connect_four", *sizes), "labels")
-    assert len(figures) == 3 * 4
-    for name in ("network's value", "search of 3 simulations", "game played out, 1 simulation a move"):
+    assert len(figures) == 4 * 4
+    searches = (f"search of 3 simulations, {what}" for what in ("mean return", "what it teaches"))
+    for name in ("network's value", *searches, "game played out, 1 simulation a move"):
         whole, *parts = (figure["median"] for (label, _), figure in figures.items() if label.startswith(name))
         assert min(parts) <= whole <= max(parts) <= 2
 

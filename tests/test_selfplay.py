@@ -125,7 +125,7 @@ def test_moves_and_targets_are_those_of_the_search(game: Game, root: str) -> Non
             found = twin.run(settings.simulations if step["is_target"] else settings.fast_simulations)
             assert (int(step["action"]) == found.best_action) == (not step["is_detour"])
             num_detours += step["is_detour"]
-            assert step["root_value"] == pytest.approx(found.root_value, abs=1e-5)
+            assert step["root_value"] == pytest.approx(found.taught_value, abs=1e-5)
             if step["is_target"]:
                 target = record.targets[ends[ply] - step["num_targets"] : ends[ply]]
                 expected = {a: p for a, p in zip(found.actions, found.policy, strict=True) if p > 2 / WEIGHT_SUM}

@@ -44,8 +44,7 @@ def step_dtype(game: Game) -> np.dtype[np.void]:
     | `is_target` | it was fully searched: the network is trained on this position |
     | `is_detour` | another move was played than the search had chosen: what followed says nothing of the position |
     | `num_targets` | how many rows of `GameRecord.targets` are this step's |
-    | `root_value` | the search's value of the position before the move, for the player to move; where the move is a
-      detour, what the game came to when it was played out without it |
+    | `root_value` | what the search teaches of the position before the move, for the player to move |
     | `surprise` | KL(policy target, the network's policy before the search) in nats; 0 where it is no target |
     | `reward` | what `Game.step` returned for the move, for the player who moved |
     | `network_id` | the network that was asked |

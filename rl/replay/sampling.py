@@ -22,7 +22,7 @@ def fill_returns(steps: StateArray, discount: float, returns: FloatArray) -> Non
     """What each position of one game came to, for its player to move: write `returns` [T] float32, from `steps` [T].
 
     returns[t] = reward[t] + discount * (returns[t + 1], negated where `to_play` differs), and root_value[t] where the
-    move was a detour: what the game came to without it.
+    move was a detour.
     """
     later = 0.0
     for index in range(len(steps)):

@@ -67,8 +67,8 @@ class Batch(NamedTuple):
     policy: FloatArray
     """[n, num_actions] float32, the search's policy; sums to 1, 0 where illegal."""
     outcome: FloatArray
-    """[n, 3] float32: win, draw, loss for the player to move, as the game ended, or as it did without the next detour;
-    sums to 1."""
+    """[n, 3] float32: win, draw, loss for the player to move, as the game went on, or as the search of the next detour
+    expected it to; sums to 1."""
     lambda_returns: FloatArray
     """[n] float32: the TD(lambda) return for the player to move: how the game ended, mixed with the search's values on
     the way there."""

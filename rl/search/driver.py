@@ -16,7 +16,7 @@ from rl.search.descents import DESCENT_DTYPE, LEAF_DTYPE, Leaves
 from rl.search.evaluation import Evaluation, Evaluator
 from rl.search.kernels import Settings
 from rl.search.random import random_bits
-from rl.search.roots import best_proven_slot, best_slot, plan_root, root_policy, root_value
+from rl.search.roots import best_proven_slot, best_slot, plan_root, root_policy, root_value, taught_value
 from rl.search.tree import PROVEN_DRAW, ROOT, control_dtype, node_dtype
 from rl.search.waves import absorb, begin, collect, reroot, win_at_once
 
@@ -111,6 +111,8 @@ class SearchResult(NamedTuple):
     """[b, A] mean return of each action for the root's player to move; +-1 or 0 where proven, NaN where unvisited"""
     root_values: FloatArray
     """[b] the search's value for the root's player to move"""
+    taught_values: FloatArray
+    """[b] what self-play learns of the root's value, see `roots.taught_value`"""
     raw_values: FloatArray
     """[b] the network's own"""
     proofs: npt.NDArray[np.int16]
@@ -367,13 +369,14 @@ class Search:
     def _result(self) -> SearchResult:
         waves, count = self._waves, self._num_searched
         policy = np.zeros((count, self.game.num_slots), np.float32)
-        values, best = np.zeros(count, np.float32), np.zeros(count, np.int64)
+        values, taught, best = np.zeros(count, np.float32), np.zeros(count, np.float32), np.zeros(count, np.int64)
         for b in range(count):
             tree, control = waves.trees[b], waves.controls[b]
             if tree[ROOT]["num_slots"] > 0:
                 waves.win_at_once(b)
                 root_policy(self.game, tree, control, waves.settings, policy[b])
                 values[b] = root_value(tree)
+                taught[b] = taught_value(self.game, tree, control, waves.settings)
                 best[b] = best_slot(self.game, tree, control, waves.settings)
         roots = waves.trees[:count, ROOT]
         num_slots = roots["num_slots"].astype(np.int64)
@@ -388,6 +391,7 @@ class Search:
             policy=policy,
             values=np.where(visits > 0, roots["value_sums"] / np.maximum(visits, 1), np.nan).astype(np.float32),
             root_values=values,
+            taught_values=taught,
             raw_values=roots["raw_value"].copy(),
             proofs=_plies(roots["proof"]),
             best_actions=actions[np.arange(count), best],

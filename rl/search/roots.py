@@ -372,3 +372,28 @@ def root_value(tree: Tree) -> float:
     """The search's value of the root for its player to move: the proven one, else the mean return."""
     proof = int(tree[ROOT]["proof"])
     return proven_value(proof) if proof != 0 else node_value(tree[ROOT])
+
+
+@njit
+def taught_value(game: Game, tree: Tree, control: Control, settings: Settings) -> float:
+    """What the search teaches of the root's value, for its player to move: the proven one; PUCT: the mean return.
+
+    Gumbel: the slots' values in the mean of the improved policy, v_mix standing for those unvisited (section 4). The
+    mean return would be that of sequential halving, which visits bad moves nearly as often as good ones.
+    """
+    if tree[ROOT]["proof"] != 0 or not settings.gumbel:
+        return root_value(tree)
+    most, mixed = most_visits(tree), mixed_value(tree)
+    largest, total, value = -math.inf, 0.0, 0.0
+    for slot in range(tree[ROOT]["num_slots"]):
+        if tree[ROOT]["lost"][slot] != 0:
+            continue
+        logit = improved_logit(game, tree, control, settings, slot, most, mixed)
+        if logit > largest:
+            scale = math.exp(largest - logit)
+            total, value, largest = total * scale, value * scale, logit
+        weight = math.exp(logit - largest)
+        visits = tree[ROOT]["visit_counts"][slot]
+        total += weight
+        value += weight * (tree[ROOT]["value_sums"][slot] / visits if visits > 0 else mixed)
+    return value / total

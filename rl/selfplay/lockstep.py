@@ -49,9 +49,9 @@ class SelfplayConfig:
     likely. With more of them openings stay nearer to what good players meet."""
     detour_share: float = 0.0
     """Share of the full searches after which another move is played, drawn as in an opening: so a game comes to more
-    positions that good play would not reach. What is lost by it is not put down to the moves before: first the game is
-    played out without the detour, by fast searches, and they are learnt from what it comes to so (the trace is cut, as
-    in Watkins's Q(lambda); Sutton and Barto 2018, section 12.10)."""
+    positions that good play would not reach. What is lost by it is not put down to the moves before: their values are
+    learnt from the searches up to that one (the trace is cut, as in Watkins's Q(lambda); Sutton and Barto 2018, section
+    12.10)."""
     decided_value: float | None = None
     """Once the search's value has been this near to a win or a loss three times in a row, nine moves in ten are
     searched fast and are no targets, to get the game over with (KataGo: from 0.9 on; None: never)."""

@@ -17,7 +17,7 @@ from rl.search.cache import Cache
 from rl.search.descents import AHEAD, Descents, Leaves, wants_more
 from rl.search.kernels import Settings
 from rl.search.random import below, gumbel, random_bits, uniform
-from rl.search.roots import best_slot, policy_surprise, root_policy, root_value
+from rl.search.roots import best_slot, policy_surprise, root_policy, taught_value
 from rl.search.tree import ROOT, Control, Tree
 from rl.search.waves import begin, collect, win_at_once
 
@@ -272,7 +272,7 @@ def advance(
         else:
             win_at_once(game, tree, control)
             slot = best_slot(game, tree, control, settings)
-            note_decided(place, root_value(tree), budgets.decided_value)
+            note_decided(place, taught_value(game, tree, control, settings), budgets.decided_value)
             num_moves += 1
         searched = slot
         if full and uniform(draw_key(place, _DETOUR), np.uint64(0)) < budgets.detour_share:
@@ -280,7 +280,7 @@ def advance(
             slot = drawn_slot(tree, control, place, on_board, by_policy)
         action = int(tree[ROOT]["slot_actions"][slot])
         ply = int(place["num_steps"])
-        record_step(place, steps[b], action, full, root_value(tree), network_id)
+        record_step(place, steps[b], action, full, taught_value(game, tree, control, settings), network_id)
         if full:
             root_policy(game, tree, control, settings, policies[b, ply])
             steps[b, ply]["surprise"] = policy_surprise(tree, control, policies[b, ply])

@@ -15,14 +15,18 @@ import numpy as np
 
 import games
 from games.base import FloatArray, Game, TruthPosition
-from rl.arena.players import Player, make_player, root_values
+from rl.arena.players import Player, make_player
 from rl.arena.truth import spread, states_of
 from rl.errors import UserError
+from rl.network.agent_file import load_agent
+from rl.network.evaluator import NetworkEvaluator
+from rl.search.driver import Search, SearchConfig
+from rl.search.evaluation import Evaluator
 from scripts.agents import find_agent
 from scripts.arguments import GameName
 from scripts.bench.report import Figure, Options, Report, require_positive
 
-_PARTS = 3
+_PARTS, _ROWS = 3, 256
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,8 @@ class LabelsBench(Options):
     """The agent's file; by default the agent that ships with the game."""
     positions: int = 10_000
     """The most positions asked, evenly spaced over those that training runs are watched on."""
-    searches: tuple[int, ...] = (1, 24, 96)
-    """Simulations of the searches whose values are asked; 1 is the network alone."""
+    searches: tuple[int, ...] = (24, 96)
+    """Simulations of the searches whose values are asked."""
     playouts: tuple[int, ...] = (1, 8, 24, 96)
     """Simulations a move of the games that are played out."""
 
@@ -59,10 +63,12 @@ def measure(command: LabelsBench) -> Report:
         raise UserError(f"no agent ships for {game.name}: give one with --agent")
     solved = np.array([np.nanmax(position.action_values) for position in positions])
     figures: list[Figure] = []
+    evaluator = NetworkEvaluator(game, load_agent(path, game), _ROWS)
+    figures += _figures("network's value", positions, abs(searched(game, positions, evaluator, 1)[1] - solved))
     for number in dict.fromkeys(command.searches):
-        name = "network's value" if number == 1 else f"search of {number} simulations"
-        values = searched(game, positions, make_player(str(path), game, num_simulations=number))
-        figures += _figures(name, positions, abs(values - solved))
+        mean, taught = searched(game, positions, evaluator, number)
+        figures += _figures(f"search of {number} simulations, mean return", positions, abs(mean - solved))
+        figures += _figures(f"search of {number} simulations, what it teaches", positions, abs(taught - solved))
     for number in dict.fromkeys(command.playouts):
         name = f"game played out, {number} {'simulations' if number > 1 else 'simulation'} a move"
         values = played_out(game, positions, make_player(str(path), game, num_simulations=number))
@@ -71,13 +77,18 @@ def measure(command: LabelsBench) -> Report:
     return Report("labels", command.seed, settings, tuple(figures))
 
 
-def searched(game: Game, positions: Sequence[TruthPosition], player: Player) -> FloatArray:
-    """[n] what the searches of `player`, which must tell, hold of the positions, for their players to move."""
+def searched(
+    game: Game, positions: Sequence[TruthPosition], evaluator: Evaluator, num_simulations: int
+) -> tuple[FloatArray, FloatArray]:
+    """What searches hold of the positions, for their players to move: [n] the mean of all returns, and [n] what
+    self-play would learn."""
+    search = Search(game, SearchConfig(), evaluator.batch_size, num_simulations)
     states, histories = states_of(game, positions)
-    player.choose(states, histories, np.zeros(len(states), np.uint64))
-    values = root_values(player)
-    assert values is not None
-    return values
+    found = []
+    for start in range(0, len(states), evaluator.batch_size):
+        rows = slice(start, start + evaluator.batch_size)
+        found.append(search.run(evaluator, states[rows], num_simulations, histories=histories[rows]))
+    return np.concatenate([one.root_values for one in found]), np.concatenate([one.taught_values for one in found])
 
 
 def played_out(game: Game, positions: Sequence[TruthPosition], player: Player) -> FloatArray:
