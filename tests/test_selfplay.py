@@ -271,7 +271,7 @@ def test_decided_games_are_ended_by_fast_searches() -> None:
     """Three searches in a row that saw the same winner; then one search in ten is full."""
     settings = config(32, max_opening_plies=0, decided_value=0.02)
     decided, undecided = [], []
-    for record in play(CONNECT_FOUR, settings, range(200), batch_size=32).values():
+    for record in play(CONNECT_FOUR, settings, range(700), batch_size=32).values():
         sure: list[int] = []  # of the searches so far: 1 or -1 where player 0 or 1 was seen to win, else 0
         for step in record.steps[record.steps["network_id"] == 7]:
             last = sure[-3:]
