@@ -105,6 +105,7 @@ def test_steps_limit_a_run(tmp_path: Path) -> None:
     assert saved.step == saved.state["learner"]["steps"] == 7
 
 
+@pytest.mark.compiled_only
 def test_evaluations_limit_a_run_and_are_counted_over_its_sessions(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     for limit in (400, 900):
