@@ -267,12 +267,13 @@ def advance(
             continue
         opening = in_opening(place)
         full = place["full"] == 1 and not opening
+        taught = taught_value(game, tree, control, settings)
         if opening:
             slot = drawn_slot(tree, control, place, on_board, True)
         else:
             win_at_once(game, tree, control)
             slot = best_slot(game, tree, control, settings)
-            note_decided(place, taught_value(game, tree, control, settings), budgets.decided_value)
+            note_decided(place, taught, budgets.decided_value)
             num_moves += 1
         searched = slot
         if full and uniform(draw_key(place, _DETOUR), np.uint64(0)) < budgets.detour_share:
@@ -280,7 +281,7 @@ def advance(
             slot = drawn_slot(tree, control, place, on_board, by_policy)
         action = int(tree[ROOT]["slot_actions"][slot])
         ply = int(place["num_steps"])
-        record_step(place, steps[b], action, full, taught_value(game, tree, control, settings), network_id)
+        record_step(place, steps[b], action, full, taught, network_id)
         if full:
             root_policy(game, tree, control, settings, policies[b, ply])
             steps[b, ply]["surprise"] = policy_surprise(tree, control, policies[b, ply])
