@@ -20,7 +20,7 @@ from rl.network.model import Network, NetworkConfig, NetworkShape, Rectifier, va
 from rl.network.precision import native_dtype
 from rl.search.evaluation import Evaluation
 
-pytestmark = pytest.mark.plain_only  # nothing here is compiled
+pytestmark = pytest.mark.plain_only  # what is tested is not compiled
 
 CPU = torch.device("cpu")
 CONFIG = NetworkConfig(blocks=3, channels=32, policy_channels=16, value_channels=16, value_hidden=16)

@@ -26,7 +26,7 @@ from rl.network.model import (
     value_of,
 )
 
-pytestmark = pytest.mark.plain_only  # nothing here is compiled
+pytestmark = pytest.mark.plain_only  # what is tested is not compiled
 
 SMALL = NetworkConfig(blocks=3, channels=16, policy_channels=8, value_channels=8, value_hidden=16)
 WITH_EXTRAS = NetworkShape(

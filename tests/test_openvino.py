@@ -20,7 +20,7 @@ from rl.network.int8 import multiplies_bytes
 from rl.network.model import Network, NetworkConfig, NetworkShape, value_of
 from rl.network.openvino import PIECES, OpenVinoDevice, piece_sizes
 
-pytestmark = pytest.mark.plain_only  # nothing here is compiled
+pytestmark = pytest.mark.plain_only  # what is tested is not compiled
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = NetworkConfig(blocks=2, channels=16, policy_channels=8, value_channels=8, value_hidden=16, pooling_interval=2)

@@ -47,9 +47,9 @@ def test_takes_bfloat16_where_it_is_clearly_faster(times_as_fast: float, disturb
     assert faster_dtype(machine.work, machine.clock) == torch.bfloat16
 
 
-def test_the_answer_stays_the_same_and_the_threads_as_they_were() -> None:
+def test_measuring_leaves_the_threads_as_they_were() -> None:
     before = torch.get_num_threads()
-    assert native_dtype(CPU) == native_dtype(CPU)
+    assert native_dtype.__wrapped__(CPU) in (torch.float32, torch.bfloat16)
     assert torch.get_num_threads() == before
 
 

@@ -6,7 +6,7 @@ differ in the last bits of their results, so what has to be repeatable names its
 
 from __future__ import annotations
 
-import math
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from time import perf_counter, process_time
@@ -19,6 +19,7 @@ from rl.errors import UserError
 from rl.network import openvino
 from rl.network.cpu import CpuDevice
 from rl.network.device import Device, Workload
+from rl.network.timing import shortest_turns
 from rl.search.evaluation import Evaluation
 
 Backend = Literal["torch", "openvino", "measured"]
@@ -71,25 +72,14 @@ def _measured(workload: Workload, state: Mapping[str, Tensor]) -> Device:
 
 
 def is_better(rival: Device, standing: Device, batch_size: int, clock: Callable[[], float]) -> bool:
-    """Whether `rival` says what `standing` says, and clearly sooner by `clock`, which gives seconds.
-
-    They take turns, and their shortest turns are compared: other programs only ever make one longer.
-    """
+    """Whether `rival` says what `standing` says, and clearly sooner by `clock`, which gives seconds."""
     for device in (rival, standing):
         inputs = device.observations(0)
         inputs[:] = np.random.default_rng(0).random(inputs.shape) < 0.4
-        _take_turn(device, batch_size)  # prepares it
     if not _agree(_evaluate(rival, batch_size), _evaluate(standing, batch_size)):
         return False
-    seconds = {rival: math.inf, standing: math.inf}
-    begun = clock()
-    for turn in range(_MOST_TURNS):
-        if turn >= _FEWEST_TURNS and clock() - begun > _SECONDS:
-            break
-        for device in seconds:
-            before = clock()
-            _take_turn(device, batch_size)
-            seconds[device] = min(seconds[device], clock() - before)
+    turns = {device: functools.partial(_take_turn, device, batch_size) for device in (rival, standing)}
+    seconds = shortest_turns(turns, clock, _FEWEST_TURNS, _MOST_TURNS, _SECONDS)
     return _MARGIN * seconds[rival] < seconds[standing]
 
 

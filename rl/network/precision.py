@@ -8,12 +8,13 @@ bfloat16 than in float32.
 from __future__ import annotations
 
 import functools
-import math
 import time
 from collections.abc import Callable
 
 import torch
 from torch.nn import functional
+
+from rl.network.timing import shortest_turns
 
 _MARGIN = 1.25
 """bfloat16 has to be so many times as fast: below that float32, which is more exact, is as good. Nor does noise decide
@@ -39,18 +40,9 @@ def native_dtype(device: torch.device) -> torch.dtype:
 
 
 def faster_dtype(work: Callable[[torch.dtype], object], clock: Callable[[], float]) -> torch.dtype:
-    """bfloat16 if `work` is clearly sooner done in it by `clock`, which gives seconds, else float32.
-
-    They take turns, and their shortest turns are compared: other programs only ever make one longer.
-    """
-    seconds = {torch.float32: math.inf, torch.bfloat16: math.inf}
-    for dtype in seconds:
-        work(dtype)  # prepares it
-    for _ in range(_TURNS):
-        for dtype in seconds:
-            before = clock()
-            work(dtype)
-            seconds[dtype] = min(seconds[dtype], clock() - before)
+    """bfloat16 if `work` is clearly sooner done in it by `clock`, which gives seconds, else float32."""
+    turns = {dtype: functools.partial(work, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    seconds = shortest_turns(turns, clock, _TURNS, _TURNS)
     return torch.bfloat16 if _MARGIN * seconds[torch.bfloat16] < seconds[torch.float32] else torch.float32
 
 
