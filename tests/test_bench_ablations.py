@@ -58,6 +58,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return asked
 
 
+@pytest.mark.compiled_only
 def test_a_value_for_each_seed_by_truth_or_by_matches(
     tmp_path: Path, trained: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -144,6 +144,7 @@ def test_engines_play_too_and_what_they_forfeit_is_told(tmp_path: Path, capsys: 
 # --- a run's checkpoints ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.compiled_only
 def test_a_run_s_networks_make_a_curve(run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ladder(tmp_path, f"{run_dir}:2", "random", "--x", "games") == 0
     names = {f"{run_dir}/networks/step-{step:08d}.safetensors:2": step for step in (0, 10, 25, 40)}

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.plain_only  # what is read is source
+
 ROOT = Path(__file__).resolve().parent.parent
 # Layers of rl/, the lowest first: a module imports from its own layer and from lower ones.
 LAYERS = [

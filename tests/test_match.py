@@ -194,6 +194,7 @@ def test_random_against_random_is_even() -> None:
     assert first.wins - first.losses > 0 > second.wins - second.losses, "the first move is worth something"
 
 
+@pytest.mark.compiled_only
 def test_search_beats_random_and_more_search_beats_less() -> None:
     game = games.make("connect_four4x4")
     random, weak, strong = RandomPlayer(game), RolloutPlayer(game, 10), RolloutPlayer(game, 100)

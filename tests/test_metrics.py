@@ -25,6 +25,8 @@ from rl.pictures.scene import Scene
 from rl.replay.window import Batch
 from rl.train.metrics import EVENTS_NAME, FILE_NAME, NAMES, Averages, Counters, Metrics, read_metrics
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 
 def counters(step: int) -> Counters:
     return Counters(steps=step, games=10 * step, positions=100 * step, evaluations=900 * step, seconds=1.5 * step)

@@ -18,6 +18,8 @@ from games.robots.rendering import PICTURE_SIZE, Camera, NoPictures
 from games.robots.simulation import load_model
 from games.robots.task import SpatialTask
 
+pytestmark = pytest.mark.plain_only  # what draws is not compiled
+
 
 def test_depth_is_what_rays_measure() -> None:
     """From the eye through the middle of pixels, along the camera's axis, as MuJoCo's collision geometry has it."""

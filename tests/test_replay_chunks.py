@@ -21,6 +21,8 @@ from rl.replay.chunks import ChunkWriter, recover, scan
 from rl.replay.mixture import Mixture
 from rl.replay.records import encode
 
+pytestmark = pytest.mark.plain_only  # files are tested, not the games in them
+
 TESTS = Path(__file__).resolve().parent
 GAME = games.make("tic_tac_toe")
 RECORDS = [random_game(GAME, number) for number in range(12)]

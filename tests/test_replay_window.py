@@ -102,6 +102,7 @@ def test_every_target_position_is_drawn_equally_often_and_no_other() -> None:
     assert abs(chi_square - freedom) < 5 * np.sqrt(2 * freedom)
 
 
+@pytest.mark.compiled_only
 def test_surprising_positions_are_drawn_more_often() -> None:
     """Half of a game's weight goes by surprise: 0, 1 and 3 of an average of 1 make weights of 0.5, 1 and 2."""
     game = games.make("tic_tac_toe")

@@ -24,6 +24,8 @@ from scripts.report.page import _embedded
 from scripts.report.run_record import read_run
 from scripts.report.sample_games import changes
 
+pytestmark = pytest.mark.plain_only  # the page is tested, not the games of the run that it shows
+
 GAMES = ("tic_tac_toe", "connect_four", "breakthrough")
 
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from rl.arena.elo import NORMAL_95, Pairing, expected_score, ladder
 from rl.arena.scheduling import PRIOR_DEVIATION, covariance, gains, mean_variance, next_pair
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 NUM_PLAYERS = 5
 
 

@@ -26,6 +26,8 @@ from scripts.bench.made_up_run import make_run
 from scripts.cli import main
 from scripts.ports import HOST, free_port
 
+pytestmark = pytest.mark.plain_only  # the page and its server are tested, not the games of the run that is shown
+
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
