@@ -267,22 +267,6 @@ def test_detours_are_drawn_evenly_from_the_legal_moves() -> None:
 
 
 @pytest.mark.compiled_only
-def test_detours_begin_at_a_ply_that_is_drawn_evenly() -> None:
-    """At ply t of a game that may have them from ply 0 to 9 on, t + 1 games in ten do."""
-    settings = config(32, max_opening_plies=0, detour_share=0.9, detours_begin_by=9)
-    expected, variance, found = np.zeros(12), np.zeros(12), np.zeros(12)
-    for record in play(CONNECT_FOUR, settings, range(600), batch_size=32).values():
-        for _, _, legal, ply in positions(CONNECT_FOUR, record):
-            if ply < 12 and record.steps["is_target"][ply]:
-                share = 0.9 * min(1.0, (ply + 1) / 10) * (1 - 1 / legal.sum())  # a draw may be the search's own move
-                expected[ply] += share
-                variance[ply] += share * (1 - share)
-                found[ply] += record.steps["is_detour"][ply]
-    assert (np.abs(found - expected) < 4 * np.sqrt(variance)).all()
-    assert found[0] < 0.3 * found[9]
-
-
-@pytest.mark.compiled_only
 def test_decided_games_are_ended_by_fast_searches() -> None:
     """Three searches in a row that saw the same winner; then one search in ten is full."""
     settings = config(32, max_opening_plies=0, decided_value=0.02)
@@ -415,7 +399,6 @@ def test_an_evaluator_of_another_batch_size_has_to_wait() -> None:
         {"max_opening_plies": -1},
         {"opening_policy_share": 1.1},
         {"detour_share": 1.0},
-        {"detours_begin_by": -1},
         {"decided_value": 0.0},
         {"cache_entries": -1},
     ],

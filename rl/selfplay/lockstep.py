@@ -52,9 +52,6 @@ class SelfplayConfig:
     positions that good play would not reach. What is lost by it is not put down to the moves before: their values are
     learnt from the searches up to that one (the trace is cut, as in Watkins's Q(lambda); Sutton and Barto 2018, section
     12.10)."""
-    detours_begin_by: int = 0
-    """Detours begin at a ply that is drawn for each game, evenly from 0 to this one. Until there a game shows what good
-    play leads to: values of early positions are learnt from later searches, which are surer."""
     decided_value: float | None = None
     """Once the search's value has been this near to a win or a loss three times in a row, nine moves in ten are
     searched fast and are no targets, to get the game over with (KataGo: from 0.9 on; None: never)."""
@@ -76,8 +73,8 @@ class SelfplayConfig:
             raise UserError("detour_share is at least 0 and below 1")
         if self.decided_value is not None and not 0 < self.decided_value <= 1:
             raise UserError("decided_value is above 0 and at most 1")
-        if min(self.max_opening_plies, self.detours_begin_by, self.cache_entries) < 0:
-            raise UserError("max_opening_plies, detours_begin_by and cache_entries are at least 0")
+        if min(self.max_opening_plies, self.cache_entries) < 0:
+            raise UserError("max_opening_plies and cache_entries are at least 0")
 
 
 class Selfplay:
@@ -102,7 +99,6 @@ class Selfplay:
             config.opening_policy_share,
             config.decided_value if config.decided_value is not None else np.inf,
             config.detour_share,
-            config.detours_begin_by,
         )
         self._mask = np.zeros(game.num_actions, np.bool_)
         self._on_board = np.ones(game.num_actions, np.bool_)

@@ -32,12 +32,10 @@ class Budgets(NamedTuple):
     opening_policy_share: float
     decided_value: float
     detour_share: float
-    detours_begin_by: int
 
 
 _Records = npt.NDArray[np.void]
-# What a game's random numbers are drawn for.
-_OPENING, _LENGTH, _SEARCH, _BUDGET, _KIND, _DETOUR, _FIRST_DETOUR = 1, 2, 3, 4, 5, 6, 7
+_OPENING, _LENGTH, _SEARCH, _BUDGET, _KIND, _DETOUR = 1, 2, 3, 4, 5, 6  # what a game's random numbers are drawn for
 _OPENING_TRIES = 64
 _DECIDED_SEARCHES = 3
 """So many searches in a row must see the same winner before a game counts as decided (KataGo: 3)."""
@@ -216,15 +214,6 @@ def start_search(
 
 
 @inlined
-def leaves_path(place: Any, budgets: Budgets) -> bool:
-    """Whether the next move is a detour. They begin at a ply that is drawn for each game."""
-    first = uniform(random_bits(place["key"], np.uint64(_FIRST_DETOUR)), np.uint64(0)) * (budgets.detours_begin_by + 1)
-    if place["num_steps"] < int(first):
-        return False
-    return bool(uniform(draw_key(place, _DETOUR), np.uint64(0)) < budgets.detour_share)
-
-
-@inlined
 def drawn_slot(tree: Tree, control: Control, place: Any, on_board: BoolArray, by_policy: bool) -> int:
     """A slot of the root, of those `on_board` where there are any: drawn from the network's policy, or evenly.
 
@@ -287,7 +276,7 @@ def advance(
             note_decided(place, taught, budgets.decided_value)
             num_moves += 1
         searched = slot
-        if full and leaves_path(place, budgets):
+        if full and uniform(draw_key(place, _DETOUR), np.uint64(0)) < budgets.detour_share:
             by_policy = uniform(draw_key(place, _KIND), np.uint64(0)) < budgets.opening_policy_share
             slot = drawn_slot(tree, control, place, on_board, by_policy)
         action = int(tree[ROOT]["slot_actions"][slot])
