@@ -20,6 +20,8 @@ from scripts.terminal.app.layout import Layout, Size, fitting_layout
 from scripts.terminal.app.palette import Depth, blend, paint
 from scripts.terminal.app.view import Choice, actions_at, legal_list, picture_of
 
+pytestmark = pytest.mark.compiled_only  # no kernel runs here, and plain rules are slow: once is enough
+
 SMALL = Size(2, 1)
 
 

@@ -66,6 +66,7 @@ def test_each_tells_its_figures(name: str, capsys: pytest.CaptureFixture[str]) -
     assert {clock for _, clock in figures} >= {"wall", "cpu"}
 
 
+@pytest.mark.plain_only  # nothing of a report is compiled
 def test_page_tells_how_long_a_report_takes_and_how_large_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     figures = check(bench_json(capsys, "page", "tic_tac_toe", "--iterations", "10", "--repeats", "1"), "page")
     assert figures["keima report", "wall"]["goal"] == 10 and figures["keima report", "cpu"]["median"] > 0.1

@@ -76,6 +76,7 @@ def total(stretches: list[Stretch], what: str) -> int:
 # --- players --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.compiled_only  # as the two that play below: long as plain Python, and no kernel is what they test
 def test_keima_plays_by_the_rules_and_the_cache_saves_evaluations() -> None:
     asked = []
     for contender in KEIMA[:2]:
@@ -121,6 +122,7 @@ needs_affinity = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason
 
 
 @needs_affinity
+@pytest.mark.compiled_only
 def test_a_player_and_its_threads_are_held_to_one_core() -> None:
     before = os.sched_getaffinity(0)
     player = PinnedPlayer(Contender("surveyor", "pinned_players:Surveyor"), SMALL, last_core(), 0.0)
@@ -132,6 +134,7 @@ def test_a_player_and_its_threads_are_held_to_one_core() -> None:
 
 
 @needs_affinity
+@pytest.mark.compiled_only
 def test_a_player_that_fails_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UserError, match="bench peers: broken failed, for the reason above"):
         PinnedPlayer(Contender("broken", "pinned_players:Broken"), SMALL, last_core(), 0.0)
