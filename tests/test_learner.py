@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import numpy as np
@@ -24,7 +23,7 @@ from rl.learning.learner import (
     Learner,
     LearnerConfig,
 )
-from rl.network.model import Network, NetworkConfig
+from rl.network.model import NetworkConfig
 from rl.replay.window import Batch
 
 pytestmark = pytest.mark.plain_only  # nothing here is compiled
@@ -116,77 +115,6 @@ def test_norms_and_biases_do_not_decay() -> None:
     everything = {name for name, _ in learner._network.named_parameters()}
     assert names and not any(name.endswith("bias") or "norm" in name for name in names)
     assert all(name.endswith("bias") or "norm" in name for name in everything - names)
-
-
-# --- blocks that join later -------------------------------------------------------------------------------------------
-
-
-def growing(seed: int = 0, num_threads: int = 1) -> Learner:
-    """Two blocks learn from the start, four join one after the other."""
-    config = LearnerConfig(batch_size=16, first_blocks=2, warmup_steps=0)
-    network = NetworkConfig(blocks=6, channels=8, pooling_interval=2)
-    return Learner(TicTacToe(), network, config, seed, num_threads=num_threads)
-
-
-def blocks_of(learner: Learner) -> list[list[torch.Tensor]]:
-    return [list(block.state_dict().values()) for block in learner._network.blocks]  # type: ignore[union-attr,arg-type]
-
-
-def moved_blocks(learner: Learner, before: list[list[torch.Tensor]]) -> list[bool]:
-    """Which blocks differ from `before`, by any of their weights and statistics."""
-    pairs = zip(blocks_of(learner), before, strict=True)
-    return [not all(map(torch.equal, now, then)) for now, then in pairs]
-
-
-@pytest.mark.parametrize("num_threads", [1, 2])
-def test_blocks_join_evenly_over_half_of_the_run(num_threads: int) -> None:
-    learner = growing(0, num_threads)
-    for progress, num_blocks in [(0.0, 2), (0.12, 2), (0.125, 3), (0.25, 4), (0.4, 5), (0.5, 6), (0.3, 6), (0.9, 6)]:
-        learner.set_progress(progress)
-        before = [[tensor.clone() for tensor in block] for block in blocks_of(learner)]
-        learner.train_step(make_batch(TicTacToe(), round(100 * progress)))
-        assert moved_blocks(learner, before) == [block < num_blocks for block in range(6)], progress
-
-
-def test_blocks_that_have_not_joined_change_nothing() -> None:
-    """The network as play has it, with all blocks, is the one that learns, with some."""
-    learner = growing()
-    for seed in range(3):
-        learner.train_step(make_batch(TicTacToe(), seed))
-    observations = torch.from_numpy(make_batch(TicTacToe(), 9).observations)
-    whole = copy.deepcopy(learner.ema_network)
-    assert isinstance(whole, Network) and isinstance(learner.ema_network, Network)
-    whole.num_active = 6
-    assert learner.ema_network.num_active == 2
-    with torch.inference_mode():
-        for one, other in zip(whole(observations)[:2], learner.ema_network(observations)[:2], strict=True):
-            assert torch.equal(one, other)
-
-
-def test_blocks_that_have_joined_go_on_in_a_later_learner() -> None:
-    """Whether it resumes the run or starts from what it has come to, and however far it is told that the run is."""
-    learner = growing()
-    learner.set_progress(0.3)
-    for seed in range(2):
-        learner.train_step(make_batch(TicTacToe(), seed))
-    resumed, started, fresh = growing(1), growing(2), growing(3)
-    resumed.load_state_dict(*learner.state_dict())
-    started.start_from(learner.ema_network)
-    found = []
-    for one in (resumed, started, fresh):
-        one.set_progress(0.0)
-        assert isinstance(one.ema_network, Network)
-        found.append(one.ema_network.num_active)
-    assert found == [4, 4, 2]
-    for one in (learner, resumed):
-        one.set_progress(0.5)
-        one.train_step(make_batch(TicTacToe(), 7))
-    assert bytes_of(resumed) == bytes_of(learner)
-
-
-def test_more_first_blocks_than_blocks_are_refused() -> None:
-    with pytest.raises(UserError, match="first blocks is 2, but the network has 1"):
-        Learner(TicTacToe(), NetworkConfig(blocks=1, channels=8), LearnerConfig(first_blocks=2), 0)
 
 
 # --- averaged weights -----------------------------------------------------------------------------------------------

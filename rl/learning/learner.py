@@ -27,7 +27,6 @@ from rl.learning.optimizers import Optimizers
 from rl.learning.shards import Shards
 from rl.network.allocator import keep_freed_memory
 from rl.network.kinds import AnyConfig, AnyNetwork, kind_of, make_network
-from rl.network.model import Network, num_trained_blocks
 from rl.network.precision import native_dtype
 from rl.search.driver import SearchConfig
 from rl.search.simulator import SIMULATED
@@ -35,8 +34,6 @@ from rl.search.simulator import SIMULATED
 BAD_STEPS_BEFORE_ROLLBACK = 3
 ROLLBACKS_BEFORE_GIVING_UP = 10
 SNAPSHOT_INTERVAL = 100
-_GROWTH_ENDS = 0.5
-"""The share of the run after which all blocks learn."""
 LearnerPrecision = Literal["auto", "float32", "bfloat16"]
 """See `LearnerConfig.precision`."""
 _NOT_NEGATIVE = (
@@ -70,10 +67,6 @@ class LearnerConfig:
     """Decoupled weight decay of convolution and linear weights; norms and biases have none."""
     gradient_clip: float = 1.0
     """Gradients with a larger norm are scaled down to it."""
-    first_blocks: int | None = None
-    """Blocks of a board's network that learn when a run begins. The others, the identity until then, join one by one,
-    evenly over the first half of the run (deeper networks from shallower ones; Chen et al. 2016, arXiv 1511.05641): at
-    first a step of a small network teaches as much, and is cheaper. None: all from the start."""
     ema_decay: float = 0.999
     """Share of the old average kept a step; the first steps keep less, lest the initial weights linger."""
     value_loss_weight: float = 1.0
@@ -108,8 +101,6 @@ class LearnerConfig:
         for name in _NOT_NEGATIVE:
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 raise UserError(f"learner {name.replace('_', ' ')} must not be negative, but is {getattr(self, name)}")
-        if self.first_blocks is not None and self.first_blocks < 1:
-            raise UserError(f"learner first blocks must be at least 1, not {self.first_blocks}")
         if not 0 <= self.ema_decay < 1:
             raise UserError(f"learner ema decay must be at least 0 and below 1, not {self.ema_decay}")
 
@@ -178,7 +169,6 @@ class Learner:
             weight_decay=config.weight_decay,
             dtype=torch.bfloat16 if self._autocast else torch.float32,
         )
-        self._start_growing()
         self._snapshot = self._take_snapshot()
 
     # --- training ---------------------------------------------------------------------------------------------------
@@ -186,7 +176,6 @@ class Learner:
     def set_progress(self, fraction: float) -> None:
         """Say how much of the planned run is done, 0 to 1, by whatever it is planned in: the rate anneals with it."""
         self._progress = min(max(fraction, 0.0), 1.0)
-        self._grow()
 
     def train_step(self, batch: AnyBatch) -> dict[str, float]:
         """One step on a batch; returns its measurements by metric name, those of the batch as it was before the step.
@@ -262,7 +251,6 @@ class Learner:
         tensors = {"model": weights, "ema": weights, "optimizer": live["optimizer"]}
         self._check(tensors, "the agent to start from")
         self._restore(tensors)
-        self._start_growing()
         self._snapshot = self._take_snapshot()
 
     def load_state_dict(self, tensors: Mapping[str, Mapping[str, Tensor]], counters: Mapping[str, Any]) -> None:
@@ -277,7 +265,6 @@ class Learner:
         self._ema_updates = int(counters["ema_updates"])
         self._bad_steps = int(counters["bad_steps"])
         self._rollbacks_in_a_row = int(counters["rollbacks_in_a_row"])
-        self._start_growing()
         self._snapshot = self._take_snapshot()
 
     # --- parts ------------------------------------------------------------------------------------------------------
@@ -287,25 +274,6 @@ class Learner:
         (Loshchilov and Hutter, 1608.03983) over progress."""
         warmup = min(1.0, self.steps / self.config.warmup_steps) if self.config.warmup_steps else 1.0
         return warmup * 0.5 * (1 + math.cos(math.pi * self._progress))
-
-    def _start_growing(self) -> None:
-        """Have the blocks learn that have begun to, and those that this part of the run asks for."""
-        first, network = self.config.first_blocks, self._network
-        if first is None or not isinstance(network, Network):
-            return
-        if first > network.config.blocks:
-            raise UserError(f"learner first blocks is {first}, but the network has {network.config.blocks}")
-        network.num_active = num_trained_blocks(network.state_dict(), network.config)
-        self._grow()
-
-    def _grow(self) -> None:
-        """Have as many blocks learn as this part of the run asks for; those that have begun to go on."""
-        first, network = self.config.first_blocks, self._network
-        if first is None or not isinstance(network, Network):
-            return
-        wanted = first + int((network.config.blocks - first) * min(1.0, self._progress / _GROWTH_ENDS))
-        for one in (self.ema_network, *self._shards.networks):
-            one.num_active = max(wanted, network.num_active)
 
     def _losses(self, network: AnyNetwork, inputs: Inputs) -> Losses:
         observations = inputs.observations.contiguous(memory_format=torch.channels_last)

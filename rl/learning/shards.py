@@ -35,18 +35,13 @@ class Shards:
         # Each new thread would otherwise split every operation over all cores.
         self._pool = ThreadPoolExecutor(max(1, num_threads - 1), "shard", torch.set_num_threads, (1,))
 
-    @property
-    def networks(self) -> tuple[AnyNetwork, ...]:
-        """The network, and its replicas."""
-        return (self._network, *self._replicas)
-
     def add_gradients(self, inputs: Inputs, losses_of: _LossesOf) -> Losses:
         """Add the gradient of the batch's mean loss to the network's; returns the losses of all rows.
 
         `losses_of` is called in several threads at once, each time with another network.
         """
         num_rows = len(inputs.observations)
-        networks = self.networks[:num_rows]
+        networks = [self._network, *self._replicas][:num_rows]
         bounds = [num_rows * index // len(networks) for index in range(len(networks) + 1)]
 
         def learn(index: int) -> Losses:

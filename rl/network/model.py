@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
@@ -286,8 +285,6 @@ class Network(nn.Module):
         self.stem = NormedConvolution(shape.num_planes + 1, config.channels, 3)  # the mask is a plane of the input
         self.rectify_stem, self.rectify_head = Rectifier(), Rectifier()
         self.blocks = nn.ModuleList(ResidualBlock(config.channels, config.pools(i)) for i in range(config.blocks))
-        self.num_active = config.blocks
-        """So many of the blocks, from the first one on, are computed; the others must still be the identity."""
         self.head = NormedConvolution(config.channels, head_channels, 1)
         # One layer reads the pooled features for both heads: the policy's bias and the value's hidden layer.
         self.head_pooling = nn.Linear(3 * head_channels, config.policy_channels + config.value_hidden)
@@ -318,7 +315,7 @@ class Network(nn.Module):
             area = mask.sum((2, 3))
             planes = torch.cat((observations * mask, mask), 1)
         features = self.rectify_stem(self.stem(planes, mask), mask)
-        for block in islice(self.blocks, self.num_active):
+        for block in self.blocks:
             features = block(features, mask, area)
         head = self.rectify_head(self.head(features, mask), mask)
         policy_bias, hidden = self.head_pooling(pool_board(head, area)).split(
@@ -374,17 +371,6 @@ class CategoricalHead:
             "policy/log_partition": self.log_partition(policy_logits, legal).abs().mean(),
             "policy/accuracy": (priors.argmax(1) == weights.argmax(1)).float().mean(),
         }
-
-
-def num_trained_blocks(state: Mapping[str, Tensor], config: NetworkConfig) -> int:
-    """How many blocks there are up to the last one that is not the identity any more, in `Network.state_dict()`."""
-    for block in reversed(range(config.blocks)):
-        added = [f"blocks.{block}.second.norm.weight", f"blocks.{block}.second.norm.bias"]
-        if config.pools(block):
-            added += [f"blocks.{block}.pooling.weight", f"blocks.{block}.pooling.bias"]
-        if any(state[name].any() for name in added):
-            return block + 1
-    return 0
 
 
 def fold_batch_norm(state: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:

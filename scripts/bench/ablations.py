@@ -89,10 +89,6 @@ TECHNIQUES = {
     ),
     "wider": Technique(("--network.channels", "96"), "96 channels, 1.9 times the computation of 64"),
     "deeper": Technique(("--network.blocks", "8"), "8 blocks, 1.6 times the computation of 5"),
-    "growing": Technique(
-        ("--network.blocks", "8", "--learner.first-blocks", "4"),
-        "8 blocks, half of which join one by one (Chen et al. 2016): to be compared with deeper",
-    ),
     "score_heads": Technique(("--network.score-heads",), "ownership and lead are learnt too (Wu 2019, section 4.1)"),
 }
 
