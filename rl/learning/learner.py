@@ -26,7 +26,9 @@ from rl.learning.losses import Inputs, Losses, LossWeights, losses_of, measureme
 from rl.learning.optimizers import Optimizers
 from rl.learning.shards import Shards
 from rl.network.allocator import keep_freed_memory
+from rl.network.equivariance import Equivariance
 from rl.network.kinds import AnyConfig, AnyNetwork, kind_of, make_network
+from rl.network.model import Network
 from rl.network.precision import native_dtype
 from rl.search.driver import SearchConfig
 from rl.search.simulator import SIMULATED
@@ -34,6 +36,8 @@ from rl.search.simulator import SIMULATED
 BAD_STEPS_BEFORE_ROLLBACK = 3
 ROLLBACKS_BEFORE_GIVING_UP = 10
 SNAPSHOT_INTERVAL = 100
+EQUIVARIANCE_INTERVAL = 16
+"""Steps after which weights are brought together again that gradients move alike: rounding and batches differ a bit."""
 LearnerPrecision = Literal["auto", "float32", "bfloat16"]
 """See `LearnerConfig.precision`."""
 _NOT_NEGATIVE = (
@@ -89,6 +93,9 @@ class LearnerConfig:
     """Robots, where records hold what searches saw one step on: the policy to learn is better than this one. policy:
     the newest, so that what it holds for better grows from step to step; proposals: those that the actions were drawn
     from, which is nearer to what was tried, and slower to make up its mind."""
+    equivariant: bool = False
+    """Boards: whether weights are held the same in all symmetries of the game, so that of a turned board the network
+    says the same, turned (Cohen and Welling 2016, 1602.07576; `rl/network/equivariance.py`)."""
     precision: LearnerPrecision = "auto"
     """What convolutions compute in; weights stay float32. `auto`: bfloat16 where that is clearly faster."""
 
@@ -158,6 +165,7 @@ class Learner:
         self.lessons = lessons_of(game, network, self._device, search, config.recall_reference)
         """How batches are taught."""
         self._network: AnyNetwork = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._equivariance = _equivariance(game, self._network, self._device) if config.equivariant else None
         self.ema_network: AnyNetwork = copy.deepcopy(self._network).eval().requires_grad_(False)
         """What plays, in evaluation mode."""
         self._shards = Shards(self._network, num_threads)
@@ -192,6 +200,8 @@ class Learner:
         inputs = self.lessons.inputs(batch, self.ema_network, self.steps)
         self._network.train()
         losses = self._shards.add_gradients(inputs, self._losses)
+        if self._equivariance is not None:
+            self._equivariance.hold_gradients(self._network)
         norm = nn.utils.clip_grad_norm_(self._network.parameters(), self.config.gradient_clip)
         metrics = measurements(losses, "", {"learner/gradient_norm": norm})  # the step's one wait for the device
         metrics["learner/learning_rate"] = self.learning_rate
@@ -201,6 +211,9 @@ class Learner:
             self._bad_steps = self._rollbacks_in_a_row = 0
             self._optimizers.step()
             self._update_ema()
+            if self._equivariance is not None and self.steps % EQUIVARIANCE_INTERVAL == 0:
+                self._equivariance.hold(self._network)
+                self._equivariance.hold(self.ema_network)
         else:
             self._skip(buffers)
         return metrics
@@ -244,12 +257,15 @@ class Learner:
 
     def start_from(self, network: AnyNetwork) -> None:
         """Begin with the weights of another network of the same shape in the place of random ones. The optimizer knows
-        nothing of it, so the rate warms up as ever. Raises UserError, and changes nothing, when it is of another size.
+        nothing of it, so the rate warms up as ever. Raises UserError, and changes nothing, when it is of another size,
+        or not equivariant where that is asked for.
         """
         weights = network.state_dict()
         live = self._live_tensors()
         tensors = {"model": weights, "ema": weights, "optimizer": live["optimizer"]}
         self._check(tensors, "the agent to start from")
+        if self._equivariance is not None:
+            self._equivariance.check(network)
         self._restore(tensors)
         self._snapshot = self._take_snapshot()
 
@@ -354,6 +370,15 @@ class Learner:
             if {name: tensor.shape for name, tensor in tensors[kind].items()} != own:
                 raise UserError(f"{source}: its {kind} weights are of another network, names or shapes differ")
         self._optimizers.check(tensors["optimizer"])
+
+
+def _equivariance(game: Game, network: AnyNetwork, device: torch.device) -> Equivariance:
+    """The constraint on `network`, whose weights it makes equivariant. Raises UserError where that cannot be."""
+    if not isinstance(network, Network):
+        raise UserError(f"{game.name} is learnt by a network of vectors, which is not equivariant to anything")
+    equivariance = Equivariance(game, network, device)
+    equivariance.begin(network)
+    return equivariance
 
 
 def _exported(tensor: Tensor) -> Tensor:

@@ -87,6 +87,9 @@ TECHNIQUES = {
     "weight_decay": Technique(
         ("--learner.weight-decay", "0.1"), "weights decay ten times as fast (Loshchilov and Hutter, 1711.05101)"
     ),
+    "equivariant": Technique(
+        ("--learner.equivariant",), "weights are the same in all symmetries of the game (Cohen and Welling 2016)"
+    ),
     "wider": Technique(("--network.channels", "96"), "96 channels, 1.9 times the computation of 64"),
     "deeper": Technique(("--network.blocks", "8"), "8 blocks, 1.6 times the computation of 5"),
     "score_heads": Technique(("--network.score-heads",), "ownership and lead are learnt too (Wu 2019, section 4.1)"),
