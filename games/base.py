@@ -241,6 +241,10 @@ class Game:
         """
         return ()
 
+    def read_solved(self, text: str) -> tuple[TruthPosition, ...]:
+        """The positions of a file of solved ones. Raises ValueError, in one line, where it is none of this game's."""
+        raise ValueError(f"{self.name} knows no files of solved positions")
+
     # --- conveniences for Python callers, on top of the contract ----------------------------------------------------
 
     def new_state(self) -> State:

@@ -18,7 +18,7 @@ Budget = Literal["quick", "laptop", "gpu"]
 BUDGETS: tuple[Budget, ...] = get_args(Budget)
 
 _NEVER = 1000
-"""Blocks between two with global pooling: where all of the board is within reach of the convolutions it is of no use."""
+"""Blocks between two with global pooling, where convolutions reach all of the board anyway."""
 SMALL, MEDIUM = 100, 1000
 """Bounds of `_size`: tic-tac-toe and Connect Four on 5x4 are small, Connect Four is of medium size."""
 

@@ -75,6 +75,10 @@ def test_solved_positions_are_asked(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert 1.4 < values["default: policy, games held out"] < math.log(7)
     assert values["default: value, games held out"] == pytest.approx(math.log(3), abs=0.15)
     assert 0.7 < values["default: value"] < 1.1
+    straight = lessons(
+        "connect_four", tmp_path, capsys, "--techniques", "default", "--seeds", "3", "--play-detours", "0"
+    )
+    assert straight["settings"]["positions"] > 1.1 * report["settings"]["positions"], "detours lose games sooner"
 
 
 def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,8 +30,8 @@ def test_truth_tells_players_apart(capsys: pytest.CaptureFixture[str], connect_f
     figures = check(report, "truth")
     random, tactics = (figures[name, ""]["median"] for name in ("random play", "one-ply tactics"))
     assert 0.2 < random < tactics < 0.9
-    assert len(figures) == 6 and all(figure["max"] <= 1 for figure in figures.values())
-    assert any("95 % interval" in note for note in report["notes"])
+    assert len(figures) == 7 and all(figure["max"] <= 1 for figure in figures.values())
+    assert any("95 % interval" in note and "in plies 0 to 5, " in note for note in report["notes"])
 
 
 @pytest.mark.compiled_only  # five matches
@@ -57,6 +57,25 @@ def test_truth_baselines_are_those_that_the_set_names(
     assert figures["random play", ""]["median"] == pytest.approx(by_random, abs=0.0006)
     assert figures["one-ply tactics", ""]["median"] == pytest.approx(by_tactics, abs=0.0006)
     assert "no agent ships" in report["notes"][0]
+
+
+def test_positions_of_a_file_are_asked_but_for_those_held_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], connect_four_agent: Path
+) -> None:
+    """Mirrored ones are held out, too."""
+    data = resources.files("games.board").joinpath("data")
+    lines = data.joinpath("connect_four_held_out.txt").read_text("ascii").splitlines()[-3:]
+    mirrored = ["".join(str(8 - int(column)) for column in line.split()[0]) + " " + line[-7:][::-1] for line in lines]
+    watched = data.joinpath("connect_four_truth.txt").read_text("ascii").splitlines()[-5:]
+    path = tmp_path / "solved.txt"
+    path.write_text("\n".join(["# a comment", *mirrored, *lines, *watched]) + "\n")
+    sizes = ["--simulations", "3", "--rollouts", "1", "--agent", str(connect_four_agent)]
+    report = bench_json(capsys, "truth", "--solved", str(path), *sizes)
+    assert report["settings"]["positions"] == 5 and report["settings"]["set"] == "solved.txt"
+    for line in ("1234567 WWWWWW", "1111111 WLDWLDW", "18 WWWLLLL", ". -------"):
+        path.write_text(f"{line}\n")
+        assert main(["bench", "truth", "--solved", str(path), *sizes]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
 
 
 class MinimaxPlayer:

@@ -153,10 +153,19 @@ class ConnectFour(Game):
         if self.name != "connect_four":
             return ()
         path = f"data/connect_four_{'held_out' if held_out else 'truth'}.txt"
-        text = resources.files("games.board").joinpath(path).read_text("ascii")
+        return self.read_solved(resources.files("games.board").joinpath(path).read_text("ascii"))
+
+    def read_solved(self, text: str) -> tuple[TruthPosition, ...]:
         values = {"W": 1.0, "D": 0.0, "L": -1.0, "-": float("nan")}
         positions = []
-        for moves, outcomes in (line.split() for line in text.splitlines() if not line.startswith("#")):
+        for line in text.splitlines():
+            if line.startswith("#"):
+                continue
+            moves, _, outcomes = line.partition(" ")
+            if len(outcomes) != self.width or not set(outcomes) <= set(values) or set(outcomes) <= {"-"}:
+                raise ValueError(f"{line!r} is no line of moves and an outcome of each of {self.width} columns")
             actions = tuple(self.text_to_action(column) for column in moves.replace(".", ""))
+            if any(actions.count(column) > self.height for column in actions):
+                raise ValueError(f"{line!r}: a column takes {self.height} stones")
             positions.append(TruthPosition(actions, tuple(values[letter] for letter in outcomes)))
         return tuple(positions)

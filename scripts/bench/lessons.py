@@ -69,6 +69,8 @@ class LessonsBench(Options):
     """Games that are played, the ones held out included."""
     play_simulations: int = 32
     """Simulations of a search in these games."""
+    play_detours: float | None = None
+    """Share of these searches that a detour follows; by default that of the laptop's preset."""
     steps: int = 2500
     """Learner steps of every network."""
     simulations: int = 100
@@ -90,6 +92,8 @@ def measure(command: LessonsBench) -> Report:
         raise UserError(f"there is no technique of learning {strange[0]!r}: there are {known}")
     game = games.make_board(command.game)
     folder = command.out / f"{game.name}-{command.games}x{command.play_simulations}"
+    if command.play_detours is not None:
+        folder = folder.with_name(f"{folder.name}-detours{command.play_detours}")
     _play(command, game, folder / "games")
     names = dict.fromkeys((DEFAULT, *command.techniques))
     networks = {
@@ -124,7 +128,8 @@ def _play(command: LessonsBench, game: Game, folder: Path) -> None:
     print(f"bench lessons: {path.name} plays {len(missing)} games", file=sys.stderr)
     played = preset(game, "laptop").selfplay
     assert isinstance(played, SelfplayConfig)
-    config = replace(played, simulations=command.play_simulations, first_simulations=None)
+    detours = played.detour_share if command.play_detours is None else command.play_detours
+    config = replace(played, simulations=command.play_simulations, first_simulations=None, detour_share=detours)
     selfplay = Selfplay(game, config, command.seed)
     evaluator = NetworkEvaluator(game, load_agent(path, game), config.games_per_worker, num_threads=1)
     numbers = iter(sorted(missing))

@@ -11,13 +11,16 @@ import numpy as np
 import games
 from games.base import Game, HashArray, IndexArray, State, TruthPosition
 from rl.arena.players import RolloutPlayer, make_player
-from rl.arena.truth import Accuracy, accuracy, spread, states_of
+from rl.arena.truth import Accuracy, accuracy, spread, states_of, value_error
 from rl.errors import UserError
+from rl.network.agent_file import load_agent
+from rl.network.evaluator import NetworkEvaluator
 from scripts.agents import find_agent
 from scripts.arguments import GameName
 from scripts.bench.report import Figure, Options, Report, require_positive
 
 _POLICY_GOAL, _SEARCH_GOAL = 0.82, 0.92
+_PLIES, _ROWS = 6, 256
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class TruthBench(Options):
     """The most positions asked, evenly spaced over the set."""
     watched: bool = False
     """Ask the positions that training runs are watched on instead of the held-out ones."""
+    solved: Path | None = None
+    """Ask those of a file that scripts/solve_connect_four.py made instead, the held-out ones among them left out."""
     simulations: int = 100
     """Simulations of the search."""
     rollouts: int = 1000
@@ -41,9 +46,9 @@ def measure(command: TruthBench) -> Report:
     """Shares of the positions in which the chosen move keeps what perfect play reaches."""
     require_positive({"positions": command.positions, "simulations": command.simulations, "rollouts": command.rollouts})
     game = games.make_board(command.game)
-    positions = spread(game.truth_positions(held_out=not command.watched), command.positions)
+    positions = spread(_positions(command, game), command.positions)
     if not positions:
-        raise UserError(f"bench truth: {game.name} ships no solved positions")
+        raise UserError(f"bench truth: there are no solved positions of {game.name} to ask")
     by_chance, by_tactics = _baselines(game, positions)
     rollouts = accuracy(game, positions, RolloutPlayer(game, command.rollouts), seed=command.seed)
     figures = [
@@ -56,6 +61,8 @@ def measure(command: TruthBench) -> Report:
     if path is None:
         notes.append(f"no agent ships for {game.name}: give one with --agent")
     else:
+        error = value_error(game, positions, NetworkEvaluator(game, load_agent(path, game), _ROWS))
+        figures.append(Figure("the network's value", "mean error", (error,)))
         for num_simulations, averaged, name, goal in (
             (1, False, "bare policy", _POLICY_GOAL),
             (1, True, "bare policy, averaged over symmetries", None),
@@ -64,10 +71,45 @@ def measure(command: TruthBench) -> Report:
             player = make_player(str(path), game, num_simulations=num_simulations, average_symmetries=averaged)
             found = accuracy(game, positions, player)
             figures.append(Figure(name, "share kept", (found.share,), goal=goal))
-            notes.append(f"{name}: {_interval(found)}")
+            notes.append(f"{name}: {_interval(found)}; {_by_plies(found)}")
     settings = {"game": game.name, "agent": path.name if path else "none", "positions": len(positions)}
-    settings["set"] = "watched" if command.watched else "held out"
+    settings["set"] = command.solved.name if command.solved else "watched" if command.watched else "held out"
     return Report("truth", command.seed, settings, tuple(figures), tuple(notes))
+
+
+def _positions(command: TruthBench, game: Game) -> Sequence[TruthPosition]:
+    """Those that the command asks about."""
+    if command.solved is None:
+        return game.truth_positions(held_out=not command.watched)
+    try:
+        positions = game.read_solved(command.solved.read_text("ascii"))
+        names = _names(game, positions)
+    except (OSError, ValueError) as error:
+        raise UserError(f"bench truth: {command.solved}: {error}") from error
+    held_out = set(_names(game, game.truth_positions(held_out=True)))
+    return [position for name, position in zip(names, positions, strict=True) if name not in held_out]
+
+
+def _names(game: Game, positions: Sequence[TruthPosition]) -> list[int]:
+    """A number for each position that its turned selves have too."""
+    turned = [
+        [TruthPosition(tuple(symmetry.actions[list(position.moves)].tolist()), ()) for position in positions]
+        for symmetry in game.symmetries()
+        if not symmetry.swaps_players
+    ]
+    hashes = [[int(game.hash(state)) for state in states_of(game, view)[0]] for view in turned]
+    return [min(of_one) for of_one in zip(*hashes, strict=True)]
+
+
+def _by_plies(found: Accuracy) -> str:
+    """The shares in the first `_PLIES` plies, the next, and so on."""
+    shares = []
+    for first in range(0, max(found.by_ply) + 1, _PLIES):
+        counts = [count for ply, count in found.by_ply.items() if first <= ply < first + _PLIES]
+        if counts:
+            kept, asked = (sum(numbers) for numbers in zip(*counts, strict=True))
+            shares.append(f"{kept / asked:.3f} in plies {first} to {first + _PLIES - 1}")
+    return ", ".join(shares)
 
 
 def _interval(found: Accuracy) -> str:
