@@ -19,8 +19,9 @@ from scripts.bench.baselines.sac import SETTINGS, Checked, learnt_by_sac, make_m
 from scripts.bench.control import Run, judge, make_task
 from scripts.cli import main
 
+pytestmark = pytest.mark.plain_only  # SAC is not compiled, and the tasks that it learns are tested both ways
 
-@pytest.mark.plain_only
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_sac_learns_the_task_that_it_is_judged_by(name: str) -> None:
     """Its environment has the game's actions and length, and its policy moves the game's states."""
@@ -190,7 +191,6 @@ def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert told == "keima: bench baselines needs stable-baselines3: pip install 'keima[baselines]'\n"
 
 
-@pytest.mark.plain_only
 def test_a_process_that_fails_is_told_of() -> None:
     with pytest.raises(UserError, match="SAC on nothing failed, for the reason above"):
         next(learnt_by_sac("nothing", 0, 10, 1))
