@@ -160,15 +160,6 @@ def test_searches_grow_as_the_run_goes_on(progress: float, simulations: int) -> 
     assert encoded(games) == encoded(play(CONNECT_FOUR, config(simulations=simulations), range(6)))
 
 
-@pytest.mark.compiled_only
-@pytest.mark.parametrize(("progress", "share"), [(0.0, 0.1), (0.5, 0.25), (1.0, 0.4)])
-def test_detours_become_more_as_the_run_goes_on(progress: float, share: float) -> None:
-    growing = Selfplay(CONNECT_FOUR, config(first_detour_share=0.1, detour_share=0.4), SEED)
-    growing.set_progress(progress)
-    games = finish(growing, HashedEvaluator(CONNECT_FOUR, 4, 7), range(6))
-    assert encoded(games) == encoded(play(CONNECT_FOUR, config(detour_share=share), range(6)))
-
-
 def test_games_differ_by_number_and_seed() -> None:
     records = [
         record
@@ -408,7 +399,6 @@ def test_an_evaluator_of_another_batch_size_has_to_wait() -> None:
         {"max_opening_plies": -1},
         {"opening_policy_share": 1.1},
         {"detour_share": 1.0},
-        {"first_detour_share": -0.1},
         {"decided_value": 0.0},
         {"cache_entries": -1},
     ],

@@ -52,9 +52,6 @@ class SelfplayConfig:
     positions that good play would not reach. What is lost by it is not put down to the moves before: their values are
     learnt from the searches up to that one (the trace is cut, as in Watkins's Q(lambda); Sutton and Barto 2018, section
     12.10)."""
-    first_detour_share: float | None = None
-    """The same when a run begins; from there it goes linearly to `detour_share` at its end. Where searches know little
-    yet, values are learnt sooner from what whole games come to. None: `detour_share` all the time."""
     decided_value: float | None = None
     """Once the search's value has been this near to a win or a loss three times in a row, nine moves in ten are
     searched fast and are no targets, to get the game over with (KataGo: from 0.9 on; None: never)."""
@@ -72,8 +69,8 @@ class SelfplayConfig:
             raise UserError("full_search_fraction is above 0 and at most 1")
         if not 0 <= self.opening_policy_share <= 1:
             raise UserError("opening_policy_share is from 0 to 1")
-        if not (0 <= self.detour_share < 1 and 0 <= (self.first_detour_share or 0) < 1):
-            raise UserError("detour_share and first_detour_share are at least 0 and below 1")
+        if not 0 <= self.detour_share < 1:
+            raise UserError("detour_share is at least 0 and below 1")
         if self.decided_value is not None and not 0 < self.decided_value <= 1:
             raise UserError("decided_value is above 0 and at most 1")
         if min(self.max_opening_plies, self.cache_entries) < 0:
@@ -112,13 +109,10 @@ class Selfplay:
         self._counts = Counts()
 
     def set_progress(self, fraction: float) -> None:
-        """Say how much of the run is done, 0 to 1: searches that begin from now on are as large, and detours as many,
-        as that asks for."""
-        config = self.config
-        self._budgets = self._budgets._replace(
-            simulations=round(_grown(config.first_simulations, config.simulations, fraction)),
-            detour_share=_grown(config.first_detour_share, config.detour_share, fraction),
-        )
+        """Say how much of the run is done, 0 to 1: searches that begin from now on are as large as that asks for."""
+        last = self.config.simulations
+        first = self.config.first_simulations or last
+        self._budgets = self._budgets._replace(simulations=round(first + fraction * (last - first)))
 
     def set_past(self, evaluator: Evaluator | None) -> None:
         """Say which past network plays others who act at the same time: on a board there are none."""
@@ -238,8 +232,3 @@ class Selfplay:
     def take_counts(self) -> dict[str, float]:
         """What happened since the last call, by the names of `Counts.take`."""
         return self._counts.take(self.waves)
-
-
-def _grown(first: float | None, last: float, fraction: float) -> float:
-    """What goes linearly from `first` to `last`, at `fraction` of the way; without a first it is the last always."""
-    return last if first is None else first + fraction * (last - first)

@@ -129,8 +129,7 @@ def _play(command: LessonsBench, game: Game, folder: Path) -> None:
     played = preset(game, "laptop").selfplay
     assert isinstance(played, SelfplayConfig)
     detours = played.detour_share if command.play_detours is None else command.play_detours
-    config = replace(played, simulations=command.play_simulations, first_simulations=None)
-    config = replace(config, detour_share=detours, first_detour_share=None)
+    config = replace(played, simulations=command.play_simulations, first_simulations=None, detour_share=detours)
     selfplay = Selfplay(game, config, command.seed)
     evaluator = NetworkEvaluator(game, load_agent(path, game), config.games_per_worker, num_threads=1)
     numbers = iter(sorted(missing))
