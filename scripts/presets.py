@@ -17,8 +17,6 @@ from scripts.robot_presets import robot_preset
 Budget = Literal["quick", "laptop", "gpu"]
 BUDGETS: tuple[Budget, ...] = get_args(Budget)
 
-_NEVER = 1000
-"""Blocks between two with global pooling, where convolutions reach all of the board anyway."""
 SMALL, MEDIUM = 100, 1000
 """Bounds of `_size`: tic-tac-toe and Connect Four on 5x4 are small, Connect Four is of medium size."""
 
@@ -45,17 +43,14 @@ _SMALL = TrainConfig(
 
 # Half of the openings stay near good play, which a perfect player keeps to. Detours have later positions vary as well:
 # docs/training.md compares runs, and says what single ones cannot show.
-_MEDIUM_SELFPLAY = SelfplayConfig(first_simulations=24, simulations=96, opening_policy_share=0.5, detour_share=0.6)
+_MEDIUM_SELFPLAY = SelfplayConfig(first_simulations=24, simulations=96, opening_policy_share=0.5, detour_share=0.2)
 
 _MEDIUM: dict[Budget, TrainConfig] = {
     "quick": TrainConfig(limits=LimitsConfig(minutes=18.0)),
-    # As many games as the quick run plays in 18 minutes; three times the simulations for each position, each position
-    # learnt from three times as often and a deeper network take the hour. What an equivariant network and more detours
-    # bring is in docs/ablations.md, what comes of it all in rl/agents/connect_four.md.
+    # As many games as the quick run plays in 18 minutes; three times the simulations for each position, and each
+    # position learnt from three times as often, take most of the hour. rl/agents/connect_four.md has what comes of it.
     "laptop": TrainConfig(
         samples_per_target=6.0,
-        network=NetworkConfig(blocks=8, pooling_interval=_NEVER),
-        learner=LearnerConfig(equivariant=True),
         selfplay=_MEDIUM_SELFPLAY,
         evaluation=EvaluationConfig(seconds=600.0),
         limits=LimitsConfig(minutes=60.0, games=40_000),
