@@ -39,7 +39,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 # These share nothing but the machine: side by side they take two cores little more than half as long. The longest begin
-# first, so that none is left alone at the end; the tests with compiled kernels run in three parts.
+# first; the tests with compiled kernels run in three parts.
 test: $(STAMP)
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target coverage compiled-s-z compiled-a-g compiled-h-r lint
 

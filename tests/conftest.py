@@ -24,11 +24,18 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what belongs to the other of the two runs: the one with compiled kernels, the one with the JIT off."""
+    """Leave out what belongs to the other of the two runs: the one with compiled kernels, the one with the JIT off. A
+    test that is marked for both alone would run in neither."""
+    if stray := [item.nodeid for item in items if _marked(item, "compiled_only") and _marked(item, "plain_only")]:
+        raise pytest.UsageError(f"marked plain_only and compiled_only, so never run: {', '.join(stray)}")
     other = "compiled_only" if numba.config.DISABLE_JIT else "plain_only"
-    left_out = [item for item in items if item.get_closest_marker(other)]
+    left_out = [item for item in items if _marked(item, other)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+def _marked(item: pytest.Item, name: str) -> bool:
+    return item.get_closest_marker(name) is not None
 
 
 @pytest.fixture

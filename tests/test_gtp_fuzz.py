@@ -76,7 +76,6 @@ def fuzz(game: Game, num_lines: int, seed: int) -> int:
     return succeeded
 
 
-@pytest.mark.plain_only  # the longer one is compiled
 def test_some_thousand_random_lines() -> None:
     assert fuzz(ToyArea(), 1200, 1) > 300
     assert fuzz(games.make("tic_tac_toe"), 800, 2) > 150

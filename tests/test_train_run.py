@@ -106,7 +106,6 @@ def test_steps_limit_a_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.compiled_only
-@pytest.mark.plain_only  # the loop's counts; what it plays is compiled in the first run
 def test_evaluations_limit_a_run_and_are_counted_over_its_sessions(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     for limit in (400, 900):
@@ -221,7 +220,6 @@ def test_the_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.compiled_only  # three runs, whose paths others take in both modes
-@pytest.mark.plain_only  # the loop's counts; what it plays is compiled in the first run
 def test_a_run_starts_from_an_agent_and_its_card_counts_both(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -160,7 +160,7 @@ class _Tables:
         return UserError(f"{self._name} has no equivariant network: of its symmetries {why}")
 
 
-def side_by_side(*tables: _Table) -> _Table:
+def _side_by_side(*tables: _Table) -> _Table:
     """The table of an axis whose parts have these."""
     starts = np.cumsum([0, *(table.shape[1] for table in tables[:-1])])
     return np.concatenate([table + start for table, start in zip(tables, starts, strict=True)], 1)
@@ -194,11 +194,11 @@ def _axes(network: Network, tables: _Tables) -> Mapping[str, tuple[_Table, ...]]
     """By the name of a tensor, the tables of its axes, those of a kernel left out. What is not there stays as it is."""
     config, features = network.config, tables.features
     tower, policy, value = features(config.channels), features(config.policy_channels), features(config.value_channels)
-    hidden, head = features(config.value_hidden), side_by_side(policy, value)
+    hidden, head = features(config.value_hidden), _side_by_side(policy, value)
     layers: dict[str, tuple[_Table, _Table]] = {
         "stem.convolution": (tower, tables.fixed(network.stem.convolution.in_channels)),
         "head.convolution": (head, tower),
-        "head_pooling": (side_by_side(policy, hidden), side_by_side(head, head, head)),
+        "head_pooling": (_side_by_side(policy, hidden), _side_by_side(head, head, head)),
         "policy_planes": (tables.planes, policy),
         "extra_actions": (tables.extras, hidden),
         "outcomes": (tables.fixed(network.outcomes.out_features), hidden),
@@ -210,7 +210,7 @@ def _axes(network: Network, tables: _Tables) -> Mapping[str, tuple[_Table, ...]]
         layers |= {f"{name}.planes": (tables.planes, policy), f"{name}.extras": (tables.extras, hidden)}
     for block in range(config.blocks):
         layers |= {f"blocks.{block}.{name}.convolution": (tower, tower) for name in ("first", "second")}
-        layers[f"blocks.{block}.pooling"] = (tower, side_by_side(tower, tower, tower))
+        layers[f"blocks.{block}.pooling"] = (tower, _side_by_side(tower, tower, tower))
     axes: dict[str, tuple[_Table, ...]] = {}
     for name, (outputs, inputs) in layers.items():
         axes |= {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
