@@ -15,7 +15,7 @@ import games
 from games.base import Game
 from rl.network.evaluator import NetworkEvaluator
 from rl.network.folded import FoldedNetwork, Tower
-from rl.network.int8 import Int8Tower, int8_pays
+from rl.network.int8 import Int8Tower, _Int8Convolution, int8_pays
 from rl.network.model import Network, NetworkConfig, NetworkShape, Rectifier, value_of
 from rl.network.precision import native_dtype
 from rl.search.evaluation import Evaluation
@@ -70,7 +70,7 @@ def test_a_rectifier_notes_its_range_in_training_only() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_int8_agrees_with_the_network(game: Game, dtype: torch.dtype) -> None:
     if not int8_pays(dtype):
-        pytest.skip(f"torch has no 8-bit convolutions beside {dtype} on this processor: they need AVX-512 VNNI")
+        pytest.skip(f"torch has no 8-bit convolutions beside {dtype} on this processor: those need AVX-512")
     network = trained(game)
     observations = planes(300, game)
     folded = FoldedNetwork(network.shape, CONFIG, network.state_dict(), CPU, dtype, Int8Tower)
@@ -136,6 +136,15 @@ def test_fastest_is_native_where_int8_does_not_pay(game: Game, monkeypatch: pyte
         one.buffer()[:] = observations
         answers.append(one.collect(one.submit(8)))
     np.testing.assert_array_equal(answers[0].values, answers[1].values)
+
+
+@needs_int8
+def test_the_largest_bytes_are_summed_exactly() -> None:
+    """Of a weight larger than `largest_weight` a processor with AVX2 alone would lose what 16 bits do not hold."""
+    convolution = _Int8Convolution(torch.ones(16, 16, 3, 3), torch.zeros(16), 1.0)
+    features = torch.full((2, 16, 3, 3), 255, dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
+    middle = convolution(features, 1.0, torch.float32)[:, :, 1, 1]
+    np.testing.assert_allclose(middle, np.full((2, 16), 255 * 9 * 16), rtol=1e-6)
 
 
 def test_int8_needs_the_instructions(monkeypatch: pytest.MonkeyPatch) -> None:

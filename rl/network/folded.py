@@ -30,6 +30,8 @@ class FoldedWeights:
     """Weights and biases of the linear layers, float32."""
     ceilings: dict[str, Tensor]
     """The largest feature to expect, by the name of its `Rectifier`."""
+    board: tuple[int, int]
+    """(height, width)."""
 
     @classmethod
     def of(cls, state: Mapping[str, Tensor], shape: NetworkShape, device: torch.device) -> FoldedWeights:
@@ -43,7 +45,8 @@ class FoldedWeights:
         for name in linear:
             if name.endswith("pooling.weight"):
                 linear[name] = fold_pooling(linear[name], area)
-        return cls({name: fold_batch_norm(state, name) for name in names}, linear, ceilings)
+        convolutions = {name: fold_batch_norm(state, name) for name in names}
+        return cls(convolutions, linear, ceilings, (shape.height, shape.width))
 
 
 class LinearLayers:
@@ -82,6 +85,10 @@ NO_SUCH_OPERATION = (RuntimeError, AttributeError, TypeError)
 release may change it, and then the public operations serve, more slowly."""
 
 
+_LIKELY_ROWS = 16
+"""For how many positions weights are laid out."""
+
+
 @functools.cache
 def _has_fused_convolutions(dtype: torch.dtype) -> bool:
     """Whether torch's private oneDNN operations are there and right: they may change with any release."""
@@ -90,11 +97,23 @@ def _has_fused_convolutions(dtype: torch.dtype) -> bool:
     weight, bias = torch.randn(16, 16, 3, 3, generator=generator) / 12, torch.randn(16, generator=generator)
     plain = _PlainConvolution(weight, bias, dtype)
     try:
-        fused = _FusedConvolution(weight, bias, dtype)
+        fused = _FusedConvolution(weight, bias, dtype, (3, 3))
         pairs = [(fused(features), plain(features)), (fused(features, features * 1), plain(features, features * 1))]
     except NO_SUCH_OPERATION:
         return False
     return all(torch.allclose(one.float(), other.float(), atol=0.05, rtol=0.05) for one, other in pairs)
+
+
+def laid_out(weight: Tensor, board: tuple[int, int]) -> Tensor:
+    """A convolution's weight [out, in, k, k] in the layout oneDNN wants for features [n, in, *board].
+
+    Which one that is depends on the processor and the board, hardly on n. With another layout it gives the same, but
+    lays all weights out anew in each call: with AVX2 that takes as long as 30 positions.
+    """
+    ones, padding = [1, 1], [weight.shape[-1] // 2] * 2
+    features = [_LIKELY_ROWS, weight.shape[1], *board]
+    result: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, ones, ones, 1, features)
+    return result
 
 
 class _PlainConvolution:
@@ -115,15 +134,15 @@ class _PlainConvolution:
 
 
 class _FusedConvolution:
-    """The same in one oneDNN call, with weights in the layout oneDNN wants."""
+    """The same in one oneDNN call, with weights in the layout oneDNN wants on a board."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
-        self._dtype = dtype
+    def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype, board: tuple[int, int]) -> None:
+        self._dtype, self._board = dtype, board
         self._padding = [weight.shape[-1] // 2] * 2
         self.replace(weight, bias)
 
     def replace(self, weight: Tensor, bias: Tensor) -> None:
-        self._weight = torch.ops.mkldnn._reorder_convolution_weight(weight.to(self._dtype), self._padding)
+        self._weight = laid_out(weight.to(self._dtype), self._board)
         self._bias = bias.to(self._dtype)
 
     def __call__(self, features: Tensor, residual: Tensor | None = None) -> Tensor:
@@ -150,9 +169,11 @@ class FloatTower:
     ) -> None:
         self._config, self._linear, self._dtype = config, linear, dtype
         fused = device.type == "cpu" and _has_fused_convolutions(dtype)
-        convolution = _FusedConvolution if fused else _PlainConvolution
         self._convolutions = {
-            name: convolution(weight, bias, dtype) for name, (weight, bias) in weights.convolutions.items()
+            name: _FusedConvolution(weight, bias, dtype, weights.board)
+            if fused
+            else _PlainConvolution(weight, bias, dtype)
+            for name, (weight, bias) in weights.convolutions.items()
         }
 
     def replace(self, weights: FoldedWeights) -> None:

@@ -1,9 +1,10 @@
-"""The tower in 8-bit integers: on CPUs with VNNI instructions nearly twice as fast as bfloat16, and as good in play.
+"""The tower in 8-bit integers: as good in play, and about twice as fast as bfloat16, or as float32 on CPUs with AVX2
+alone.
 
 Features are rectified, so an unsigned byte times a scale holds them; the scale spans what `model.Rectifier` saw
-in training. Weights have a scale for each output channel. Products are summed exactly, in 32 bits. This is the
-quantisation of Jacob et al. 2018 (arXiv 1712.05877), with all zero points 0. The stem reads the observations in
-`dtype`, since what these span is the game's affair.
+in training. Weights have a scale for each output channel, and are as large as the processor's sums allow
+(`largest_weight`): all of them are exact. This is the quantisation of Jacob et al. 2018 (arXiv 1712.05877), with all
+zero points 0. The stem reads the observations in `dtype`, since what these span is the game's affair.
 """
 
 from __future__ import annotations
@@ -13,33 +14,42 @@ import functools
 import torch
 from torch import Tensor
 
-from rl.network.folded import NO_SUCH_OPERATION, FoldedWeights, LinearLayers, cells_first, sums_and_maxima
+from rl.network.folded import NO_SUCH_OPERATION, FoldedWeights, LinearLayers, cells_first, laid_out, sums_and_maxima
 from rl.network.model import NetworkConfig
 
 _LARGEST = 255.0
 _ONES = [1, 1]
 
 
-def multiplies_bytes() -> bool:
-    """Whether this CPU multiplies bytes in hardware, sums being of 32 bits. (Without, they may overflow 16 bits.)"""
+def largest_weight() -> int:
+    """The largest byte that a weight may be on this CPU; 0 where it has no instructions that multiply bytes.
+
+    With VNNI or AMX all products are summed in 32 bits. AVX2 and the first AVX-512 add two of them in 16 bits first:
+    2 * 255 * 63 fits, and more might not.
+    """
     capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
+    if any(capabilities.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8")):
+        return 127
+    return 63 if capabilities.get("avx2") else 0
 
 
 @functools.cache
 def int8_pays(dtype: torch.dtype) -> bool:
     """Whether this CPU multiplies bytes in hardware, and torch's private operations for it are there and right."""
-    if not multiplies_bytes():
+    if largest_weight() == 0:
         return False
     generator = torch.Generator().manual_seed(0)
     weight, bias = torch.randn(16, 16, 3, 3, generator=generator) / 12, torch.randn(16, generator=generator)
     features = torch.randint(0, 256, (2, 16, 3, 3), generator=generator, dtype=torch.uint8)
     features = features.contiguous(memory_format=torch.channels_last)
+    planes = features.to(dtype) / _LARGEST
     scale = 3.0 / _LARGEST
     convolved = torch.conv2d(features.float() * scale, weight, bias, padding=1)
     try:
         convolution = _Int8Convolution(weight, bias, scale)
+        stem = _Stem(weight, bias, scale, dtype, (3, 3))
         pairs = [
+            (stem(planes).float() * scale, torch.conv2d(planes.float(), weight, bias, padding=1).relu().clamp(max=3.0)),
             (convolution(features, scale, torch.uint8).float() * scale, convolved.relu().clamp(max=3.0)),
             (convolution(features, 1.0, dtype).float(), convolved.relu()),
             (
@@ -61,7 +71,7 @@ class _Int8Convolution:
 
     def __init__(self, weight: Tensor, bias: Tensor, input_scale: float) -> None:
         """`input_scale`: what a 1 in the input stands for."""
-        self._scales = weight.abs().amax((1, 2, 3)).clamp(min=1e-12) / 127.0
+        self._scales = weight.abs().amax((1, 2, 3)).clamp(min=1e-12) / largest_weight()
         self._zeros = torch.zeros(len(bias), dtype=torch.int64)
         self._bias, self._input_scale = bias, input_scale
         self._padding = [weight.shape[-1] // 2] * 2
@@ -107,9 +117,9 @@ class _Int8Convolution:
 class _Stem:
     """conv + ReLU from planes in `dtype` to bytes. The scale is in the weights; a bias of 0.5 makes cutting round."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, scale: float, dtype: torch.dtype) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, scale: float, dtype: torch.dtype, board: tuple[int, int]) -> None:
         self._padding = [weight.shape[-1] // 2] * 2
-        self._weight = torch.ops.mkldnn._reorder_convolution_weight((weight / scale).to(dtype), self._padding)
+        self._weight = laid_out((weight / scale).to(dtype), board)
         self._bias = (bias / scale + 0.5).to(dtype)
 
     def __call__(self, planes: Tensor) -> Tensor:
@@ -143,7 +153,7 @@ class Int8Tower:
     def replace(self, weights: FoldedWeights) -> None:
         # A ceiling of 0 is a network all of whose features died: any scale is right then.
         scales = {name: max(float(ceiling), 1e-6) / _LARGEST for name, ceiling in weights.ceilings.items()}
-        self._stem = _Stem(*weights.convolutions["stem"], scales["rectify_stem"], self._dtype)
+        self._stem = _Stem(*weights.convolutions["stem"], scales["rectify_stem"], self._dtype, weights.board)
         input_scale = scales["rectify_stem"]
         self._blocks = []
         for block in range(self._config.blocks):

@@ -20,7 +20,7 @@ from torch import Tensor
 from games.base import FloatArray
 from rl.network.device import NUM_LANES, Workload
 from rl.network.folded import FoldedWeights
-from rl.network.int8 import multiplies_bytes
+from rl.network.int8 import largest_weight
 from rl.search.evaluation import Evaluation
 
 PIECES = (64, 16, 4, 1)
@@ -84,7 +84,7 @@ class OpenVinoDevice:
         assert package is not None
         self._package = package
         self._workload = workload
-        self._int8 = workload.precision == "fastest" and multiplies_bytes()
+        self._int8 = workload.precision == "fastest" and largest_weight() > 0
         bfloat16 = workload.dtype == torch.bfloat16
         arithmetic = "8-bit integers" if self._int8 else "bfloat16" if bfloat16 else "float32"
         self.description = f"OpenVINO {package.__version__.partition('-')[0]}, {arithmetic}"
@@ -186,7 +186,8 @@ class _Model:
         kernel = self._constant(weight)
         if self._int8 and not exact:
             largest = np.maximum(np.abs(weight).max((1, 2, 3), keepdims=True), 1e-12)
-            low, high = self._constant(-largest), self._constant(largest)
+            span = largest * 127 / largest_weight()  # of 255 levels, 127 to either side
+            low, high = self._constant(-span), self._constant(span)
             kernel = ops.fake_quantize(kernel, low, high, low, high, 255)
         padding = [weight.shape[-1] // 2] * 2
         convolved = ops.convolution(features, kernel, [1, 1], padding, padding, [1, 1])
