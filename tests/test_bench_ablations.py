@@ -67,18 +67,23 @@ def test_a_value_for_each_seed_by_truth_or_by_matches(
         ("tic_tac_toe", ["no_ema: against the default"]),
         (
             "connect_four",
-            [f"{name}: {what}" for name in ("default", "no_ema") for what in ("bare policy", "2 simulations")],
+            [f"{name}: {what}" for name in ("default", "no_ema") for what in ("value", "bare policy", "2 simulations")],
         ),
     ):
         assert main(["bench", "ablations", game, "--techniques", "no_ema", *sizes, "--json"]) == 0
         report = json.loads(capsys.readouterr().out)
         assert [figure["name"] for figure in report["figures"]] == labels
         assert all(
-            len(figure["values"]) == 2 and 0 <= figure["min"] <= figure["max"] <= 1 for figure in report["figures"]
+            len(figure["values"]) == 2 and 0 <= figure["min"] <= figure["max"] <= 1.2 for figure in report["figures"]
         )
         assert len(report["notes"]) == 2
-    assert [arguments[1] for arguments in trained] == ["tic_tac_toe"] * 4 + ["connect_four"] * 4
-    assert sum("--learner.ema-decay" in arguments for arguments in trained) == 4
+    assert report["settings"]["positions"] == len(games.make("connect_four").truth_positions())
+    solved = tmp_path / "solved.txt"
+    solved.write_text("1234567 WWLLLLL\n. LLLWLLL\n")
+    assert main(["bench", "ablations", "--techniques", "no_ema", *sizes, "--solved", str(solved), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["positions"] == 2
+    assert [arguments[1] for arguments in trained] == ["tic_tac_toe"] * 4 + ["connect_four"] * 8
+    assert sum("--learner.ema-decay" in arguments for arguments in trained) == 6
 
 
 def test_mistakes_are_one_line(
@@ -86,6 +91,9 @@ def test_mistakes_are_one_line(
 ) -> None:
     assert main(["bench", "ablations", "--techniques", "magic"]) == 2
     assert "no technique 'magic'" in capsys.readouterr().err
+    assert main(["bench", "ablations", "--solved", __file__]) == 2
+    error = capsys.readouterr().err
+    assert "no solved positions in" in error and error.count("\n") == 1
     monkeypatch.setattr(subprocess, "run", lambda command, **options: subprocess.CompletedProcess(command, 130))
     assert main(["bench", "ablations", "--out", str(tmp_path)]) == 2
     assert "default-0 ended with code 130: the same command goes on from there" in capsys.readouterr().err

@@ -13,16 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import games
-from games.base import Game
+from games.base import Game, TruthPosition
 from rl.arena.match import play_match
 from rl.arena.players import make_player
-from rl.arena.truth import accuracy
+from rl.arena.truth import accuracy, value_error
 from rl.errors import UserError
+from rl.network.agent_file import load_agent
+from rl.network.evaluator import NetworkEvaluator
 from scripts.arguments import GameName
 from scripts.bench.report import Figure, Options, Report, require_positive
+from scripts.bench.solved import positions_to_choose_by
 
 DEFAULT = "default"
 """The technique that others are compared with: none."""
+_ROWS = 256
+"""Of a batch in which values are asked."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,8 @@ class AblationsBench(Options):
     """Simulations of the search, where strength is measured."""
     games: int = 100
     """Games of each match against the default's agent, where the game has no solved positions."""
+    solved: Path | None = None
+    """Ask those of a file that scripts/solve_connect_four.py made, not those that runs are watched on."""
     out: Path = Path("runs/ablations")
     """Where the runs lie."""
 
@@ -121,18 +128,25 @@ def measure(command: AblationsBench) -> Report:
     if strange := [name for name in command.techniques if name not in TECHNIQUES]:
         raise UserError(f"there is no technique {strange[0]!r}: there are {', '.join(TECHNIQUES)}")
     game = games.make_board(command.game)
+    positions = positions_to_choose_by(game, command.solved)
     agents = {
         name: [_train(command, game, name, seed) for seed in command.seeds]
         for name in dict.fromkeys((DEFAULT, *command.techniques))
     }
     figures: list[Figure] = []
     for name, paths in agents.items():
-        figures += strength(game, name, paths, agents[DEFAULT], command.seeds, command.simulations, command.games)
+        if positions:
+            figures += answers(game, positions, name, paths, command.simulations)
+        elif name != DEFAULT:
+            figures.append(
+                scores(game, name, paths, agents[DEFAULT], command.seeds, command.simulations, command.games)
+            )
     settings = {
         "game": game.name,
         "seeds": " ".join(map(str, command.seeds)),
         "evaluations": command.evaluations,
         "simulations": command.simulations,
+        "positions": len(positions),
     }
     notes = tuple(f"{name}: {TECHNIQUES[name].means}" for name in agents)
     return Report("ablations", command.seed, settings, tuple(figures), notes)
@@ -155,7 +169,29 @@ def _train(command: AblationsBench, game: Game, name: str, seed: int) -> Path:
     return run_dir / "agents" / f"{game.name}.safetensors"
 
 
-def strength(
+def answers(
+    game: Game, positions: Sequence[TruthPosition], name: str, paths: Sequence[Path], simulations: int
+) -> list[Figure]:
+    """What the agents of `paths` make of solved positions, one value a seed: how far their values are from the truth,
+    and the shares kept by the bare policy and by a search.
+
+    Not of the held-out ones: what is chosen by a set cannot be reported on it.
+    """
+    errors = [value_error(game, positions, NetworkEvaluator(game, load_agent(path, game), _ROWS)) for path in paths]
+    return [
+        Figure(f"{name}: value", "mean error", tuple(errors)),
+        *(
+            Figure(
+                f"{name}: {label}",
+                "share kept",
+                tuple(accuracy(game, positions, make_player(str(p), game, num_simulations=n)).share for p in paths),
+            )
+            for n, label in ((1, "bare policy"), (simulations, f"{simulations} simulations"))
+        ),
+    ]
+
+
+def scores(
     game: Game,
     name: str,
     paths: Sequence[Path],
@@ -163,26 +199,10 @@ def strength(
     seeds: Sequence[int],
     simulations: int,
     num_games: int,
-) -> list[Figure]:
-    """How well the agents of `paths` play, one value a seed.
-
-    Shares of the watched solved positions kept, by the bare policy and by a search; the held-out ones stay unseen here:
-    what is chosen by a set cannot be reported on it. Where a game has none, scores against the default's agent of the
-    same seed, and nothing for the default itself.
-    """
-    if positions := game.truth_positions():
-        return [
-            Figure(
-                f"{name}: {label}",
-                "share kept",
-                tuple(accuracy(game, positions, make_player(str(p), game, num_simulations=n)).share for p in paths),
-            )
-            for n, label in ((1, "bare policy"), (simulations, f"{simulations} simulations"))
-        ]
-    if name == DEFAULT:
-        return []
-    scores = []
+) -> Figure:
+    """How the agents of `paths` score against the default's of the same seeds: where a game has no solved positions."""
+    found = []
     for path, default, seed in zip(paths, defaults, seeds, strict=True):
         first, second = (make_player(str(one), game, num_simulations=simulations) for one in (path, default))
-        scores.append(play_match(game, first, second, num_games, seed).score)
-    return [Figure(f"{name}: against the default", "points a game", tuple(scores))]
+        found.append(play_match(game, first, second, num_games, seed).score)
+    return Figure(f"{name}: against the default", "points a game", tuple(found))

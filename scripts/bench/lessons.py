@@ -22,7 +22,6 @@ import tyro
 
 import games
 from games.base import Game
-from rl.arena.truth import value_error
 from rl.errors import UserError
 from rl.learning.learner import Learner, LearnerConfig
 from rl.network.agent_file import load_agent, save_agent
@@ -37,8 +36,9 @@ from rl.train.config import TrainConfig
 from scripts import train
 from scripts.agents import find_agent
 from scripts.arguments import GameName
-from scripts.bench.ablations import DEFAULT, TECHNIQUES, strength
+from scripts.bench.ablations import DEFAULT, TECHNIQUES, answers, scores
 from scripts.bench.report import Figure, Options, Report, require_positive
+from scripts.bench.solved import positions_to_choose_by
 from scripts.presets import preset
 
 _OF_LEARNING = ("--network.", "--window.", "--learner.")
@@ -77,6 +77,8 @@ class LessonsBench(Options):
     """Simulations of the search, where strength is measured."""
     matches: int = 100
     """Games of each match against the default's network, where the game has no solved positions."""
+    solved: Path | None = None
+    """Ask those of a file that scripts/solve_connect_four.py made, not those that runs are watched on."""
     processes: int = 1
     """Networks trained at the same time, each on one core."""
     out: Path = Path("runs/lessons")
@@ -91,6 +93,7 @@ def measure(command: LessonsBench) -> Report:
         known = ", ".join(LEARNING_TECHNIQUES)
         raise UserError(f"there is no technique of learning {strange[0]!r}: there are {known}")
     game = games.make_board(command.game)
+    positions = positions_to_choose_by(game, command.solved)
     folder = command.out / f"{game.name}-{command.games}x{command.play_simulations}"
     if command.play_detours is not None:
         folder = folder.with_name(f"{folder.name}-detours{command.play_detours}")
@@ -104,13 +107,18 @@ def measure(command: LessonsBench) -> Report:
     figures: list[Figure] = []
     for name, paths in networks.items():
         figures += _judge(game, window, name, paths)
-        figures += strength(game, name, paths, networks[DEFAULT], command.seeds, command.simulations, command.matches)
+        if positions:
+            figures += answers(game, positions, name, paths, command.simulations)
+        elif name != DEFAULT:
+            rivals = networks[DEFAULT]
+            figures.append(scores(game, name, paths, rivals, command.seeds, command.simulations, command.matches))
     settings = {
         "game": game.name,
         "seeds": " ".join(map(str, command.seeds)),
         "games": command.games,
         "positions": window.num_positions,
         "steps": command.steps,
+        "asked": len(positions),
     }
     notes = tuple(f"{name}: {TECHNIQUES[name].means}" for name in networks)
     return Report("lessons", command.seed, settings, tuple(figures), notes)
@@ -188,9 +196,8 @@ def _train(game_name: str, folder: Path, config: TrainConfig, steps: int, name: 
 
 
 def _judge(game: Game, window: Window, name: str, paths: Sequence[Path]) -> list[Figure]:
-    """How well the networks foretell what searches and games came to in the games held out, one value for each; and
-    solved positions, where there are some."""
-    policy_losses, value_losses, errors = [], [], []
+    """How well the networks foretell what searches and games came to in the games held out, one value for each."""
+    policy_losses, value_losses = [], []
     for path in paths:
         network = load_agent(path, game)
         learner = Learner(game, network.config, LearnerConfig(), 0)
@@ -200,14 +207,10 @@ def _judge(game: Game, window: Window, name: str, paths: Sequence[Path]) -> list
         ]
         policy_losses.append(mean(one["holdout/loss/policy"] for one in found))
         value_losses.append(mean(one["holdout/loss/value"] for one in found))
-        if positions := game.truth_positions():
-            evaluator = NetworkEvaluator(game, network, _JUDGED_ROWS)
-            errors.append(value_error(game, positions, evaluator))
-    figures = [
+    return [
         Figure(f"{name}: policy, games held out", "cross-entropy", tuple(policy_losses)),
         Figure(f"{name}: value, games held out", "cross-entropy", tuple(value_losses)),
     ]
-    return figures + ([Figure(f"{name}: value", "mean error", tuple(errors))] if errors else [])
 
 
 def _key(seed: int, number: int) -> int:

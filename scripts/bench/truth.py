@@ -18,6 +18,7 @@ from rl.network.evaluator import NetworkEvaluator
 from scripts.agents import find_agent
 from scripts.arguments import GameName
 from scripts.bench.report import Figure, Options, Report, require_positive
+from scripts.bench.solved import positions_to_choose_by
 
 _POLICY_GOAL, _SEARCH_GOAL = 0.82, 0.92
 _PLIES, _ROWS = 6, 256
@@ -46,7 +47,9 @@ def measure(command: TruthBench) -> Report:
     """Shares of the positions in which the chosen move keeps what perfect play reaches."""
     require_positive({"positions": command.positions, "simulations": command.simulations, "rollouts": command.rollouts})
     game = games.make_board(command.game)
-    positions = spread(_positions(command, game), command.positions)
+    held_out = command.solved is None and not command.watched
+    asked = game.truth_positions(held_out=True) if held_out else positions_to_choose_by(game, command.solved)
+    positions = spread(asked, command.positions)
     if not positions:
         raise UserError(f"bench truth: there are no solved positions of {game.name} to ask")
     by_chance, by_tactics = _baselines(game, positions)
@@ -75,30 +78,6 @@ def measure(command: TruthBench) -> Report:
     settings = {"game": game.name, "agent": path.name if path else "none", "positions": len(positions)}
     settings["set"] = command.solved.name if command.solved else "watched" if command.watched else "held out"
     return Report("truth", command.seed, settings, tuple(figures), tuple(notes))
-
-
-def _positions(command: TruthBench, game: Game) -> Sequence[TruthPosition]:
-    """Those that the command asks about."""
-    if command.solved is None:
-        return game.truth_positions(held_out=not command.watched)
-    try:
-        positions = game.read_solved(command.solved.read_text("ascii"))
-        names = _names(game, positions)
-    except (OSError, ValueError) as error:
-        raise UserError(f"bench truth: {command.solved}: {error}") from error
-    held_out = set(_names(game, game.truth_positions(held_out=True)))
-    return [position for name, position in zip(names, positions, strict=True) if name not in held_out]
-
-
-def _names(game: Game, positions: Sequence[TruthPosition]) -> list[int]:
-    """A number for each position that its turned selves have too."""
-    turned = [
-        [TruthPosition(tuple(symmetry.actions[list(position.moves)].tolist()), ()) for position in positions]
-        for symmetry in game.symmetries()
-        if not symmetry.swaps_players
-    ]
-    hashes = [[int(game.hash(state)) for state in states_of(game, view)[0]] for view in turned]
-    return [min(of_one) for of_one in zip(*hashes, strict=True)]
 
 
 def _by_plies(found: Accuracy) -> str:
