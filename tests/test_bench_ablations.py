@@ -73,9 +73,10 @@ def test_a_value_for_each_seed_by_truth_or_by_matches(
         assert main(["bench", "ablations", game, "--techniques", "no_ema", *sizes, "--json"]) == 0
         report = json.loads(capsys.readouterr().out)
         assert [figure["name"] for figure in report["figures"]] == labels
-        assert all(
-            len(figure["values"]) == 2 and 0 <= figure["min"] <= figure["max"] <= 1.2 for figure in report["figures"]
-        )
+        for figure in report["figures"]:
+            # An untrained network's values are near 0, so wrong by about 1; all else is a share, or points a game.
+            most = 1.2 if figure["unit"] == "mean error" else 1
+            assert len(figure["values"]) == 2 and 0 <= figure["min"] <= figure["max"] <= most, figure
         assert len(report["notes"]) == 2
     assert report["settings"]["positions"] == len(games.make("connect_four").truth_positions())
     solved = tmp_path / "solved.txt"

@@ -28,10 +28,13 @@ print(device.finish(0).values.shape)
 """
 
 
-@pytest.mark.skipif(not _has_fused_convolutions(torch.float32), reason="this torch has no fused convolutions here")
+@pytest.mark.skipif(
+    not _has_fused_convolutions(torch.float32),
+    reason="this torch has no fused convolutions: install the one that constraints.txt names",
+)
 @pytest.mark.parametrize("name", ["hex5", "connect_four", "go9"])
 def test_weights_are_laid_out_once(name: str) -> None:
-    """Not in each batch: with AVX2 that took 37 times as long as the rest of the evaluation of one position."""
+    """Not in each batch: with AVX2 a single position took 13 times as long then (`keima bench evaluators`)."""
     asked = subprocess.run(
         [sys.executable, "-c", f"NAME = {name!r}" + PROGRAM],
         env=os.environ | {"ONEDNN_VERBOSE": "1"},

@@ -8,26 +8,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import games
-from games.base import Game, TruthPosition
-from rl.arena.match import play_match
-from rl.arena.players import make_player
-from rl.arena.truth import accuracy, value_error
+from games.base import Game
 from rl.errors import UserError
-from rl.network.agent_file import load_agent
-from rl.network.evaluator import NetworkEvaluator
 from scripts.arguments import GameName
-from scripts.bench.report import Figure, Options, Report, require_positive
+from scripts.bench.compared import compare
+from scripts.bench.report import Options, Report, require_positive
 from scripts.bench.solved import positions_to_choose_by
 
 DEFAULT = "default"
 """The technique that others are compared with: none."""
-_ROWS = 256
-"""Of a batch in which values are asked."""
 
 
 @dataclass(frozen=True)
@@ -133,14 +126,8 @@ def measure(command: AblationsBench) -> Report:
         name: [_train(command, game, name, seed) for seed in command.seeds]
         for name in dict.fromkeys((DEFAULT, *command.techniques))
     }
-    figures: list[Figure] = []
-    for name, paths in agents.items():
-        if positions:
-            figures += answers(game, positions, name, paths, command.simulations)
-        elif name != DEFAULT:
-            figures.append(
-                scores(game, name, paths, agents[DEFAULT], command.seeds, command.simulations, command.games)
-            )
+    compared = compare(game, positions, agents, DEFAULT, command.seeds, command.simulations, command.games)
+    figures = tuple(figure for of_one in compared.values() for figure in of_one)
     settings = {
         "game": game.name,
         "seeds": " ".join(map(str, command.seeds)),
@@ -149,7 +136,7 @@ def measure(command: AblationsBench) -> Report:
         "positions": len(positions),
     }
     notes = tuple(f"{name}: {TECHNIQUES[name].means}" for name in agents)
-    return Report("ablations", command.seed, settings, tuple(figures), notes)
+    return Report("ablations", command.seed, settings, figures, notes)
 
 
 def training_command(command: AblationsBench, game: Game, name: str, seed: int) -> tuple[Path, list[str]]:
@@ -167,42 +154,3 @@ def _train(command: AblationsBench, game: Game, name: str, seed: int) -> Path:
     if done.returncode != 0:
         raise UserError(f"the run in {run_dir} ended with code {done.returncode}: the same command goes on from there")
     return run_dir / "agents" / f"{game.name}.safetensors"
-
-
-def answers(
-    game: Game, positions: Sequence[TruthPosition], name: str, paths: Sequence[Path], simulations: int
-) -> list[Figure]:
-    """What the agents of `paths` make of solved positions, one value a seed: how far their values are from the truth,
-    and the shares kept by the bare policy and by a search.
-
-    Not of the held-out ones: what is chosen by a set cannot be reported on it.
-    """
-    errors = [value_error(game, positions, NetworkEvaluator(game, load_agent(path, game), _ROWS)) for path in paths]
-    return [
-        Figure(f"{name}: value", "mean error", tuple(errors)),
-        *(
-            Figure(
-                f"{name}: {label}",
-                "share kept",
-                tuple(accuracy(game, positions, make_player(str(p), game, num_simulations=n)).share for p in paths),
-            )
-            for n, label in ((1, "bare policy"), (simulations, f"{simulations} simulations"))
-        ),
-    ]
-
-
-def scores(
-    game: Game,
-    name: str,
-    paths: Sequence[Path],
-    defaults: Sequence[Path],
-    seeds: Sequence[int],
-    simulations: int,
-    num_games: int,
-) -> Figure:
-    """How the agents of `paths` score against the default's of the same seeds: where a game has no solved positions."""
-    found = []
-    for path, default, seed in zip(paths, defaults, seeds, strict=True):
-        first, second = (make_player(str(one), game, num_simulations=simulations) for one in (path, default))
-        found.append(play_match(game, first, second, num_games, seed).score)
-    return Figure(f"{name}: against the default", "points a game", tuple(found))

@@ -36,7 +36,8 @@ from rl.train.config import TrainConfig
 from scripts import train
 from scripts.agents import find_agent
 from scripts.arguments import GameName
-from scripts.bench.ablations import DEFAULT, TECHNIQUES, answers, scores
+from scripts.bench.ablations import DEFAULT, TECHNIQUES
+from scripts.bench.compared import compare
 from scripts.bench.report import Figure, Options, Report, require_positive
 from scripts.bench.solved import positions_to_choose_by
 from scripts.presets import preset
@@ -104,14 +105,10 @@ def measure(command: LessonsBench) -> Report:
     }
     _train_all(command, game, folder / "games", networks)
     window = _window(game, folder / "games", _WHOLE)
-    figures: list[Figure] = []
-    for name, paths in networks.items():
-        figures += _judge(game, window, name, paths)
-        if positions:
-            figures += answers(game, positions, name, paths, command.simulations)
-        elif name != DEFAULT:
-            rivals = networks[DEFAULT]
-            figures.append(scores(game, name, paths, rivals, command.seeds, command.simulations, command.matches))
+    compared = compare(game, positions, networks, DEFAULT, command.seeds, command.simulations, command.matches)
+    figures = tuple(
+        figure for name, paths in networks.items() for figure in (*_judge(game, window, name, paths), *compared[name])
+    )
     settings = {
         "game": game.name,
         "seeds": " ".join(map(str, command.seeds)),
@@ -121,7 +118,7 @@ def measure(command: LessonsBench) -> Report:
         "asked": len(positions),
     }
     notes = tuple(f"{name}: {TECHNIQUES[name].means}" for name in networks)
-    return Report("lessons", command.seed, settings, tuple(figures), notes)
+    return Report("lessons", command.seed, settings, figures, notes)
 
 
 def _play(command: LessonsBench, game: Game, folder: Path) -> None:

@@ -11,17 +11,15 @@ import numpy as np
 import games
 from games.base import Game, HashArray, IndexArray, State, TruthPosition
 from rl.arena.players import RolloutPlayer, make_player
-from rl.arena.truth import Accuracy, accuracy, spread, states_of, value_error
+from rl.arena.truth import Accuracy, accuracy, spread, states_of
 from rl.errors import UserError
-from rl.network.agent_file import load_agent
-from rl.network.evaluator import NetworkEvaluator
 from scripts.agents import find_agent
 from scripts.arguments import GameName
 from scripts.bench.report import Figure, Options, Report, require_positive
-from scripts.bench.solved import positions_to_choose_by
+from scripts.bench.solved import agent_value_error, positions_to_choose_by
 
 _POLICY_GOAL, _SEARCH_GOAL = 0.82, 0.92
-_PLIES, _ROWS = 6, 256
+_PLIES = 6
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,7 @@ def measure(command: TruthBench) -> Report:
     if path is None:
         notes.append(f"no agent ships for {game.name}: give one with --agent")
     else:
-        error = value_error(game, positions, NetworkEvaluator(game, load_agent(path, game), _ROWS))
-        figures.append(Figure("the network's value", "mean error", (error,)))
+        figures.append(Figure("the network's value", "mean error", (agent_value_error(game, positions, path),)))
         for num_simulations, averaged, name, goal in (
             (1, False, "bare policy", _POLICY_GOAL),
             (1, True, "bare policy, averaged over symmetries", None),
