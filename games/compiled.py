@@ -4,9 +4,8 @@ A game instance is passed to a kernel like any argument. Its numba type carries 
 `game.step(state, action, history)` inside a kernel finds the class's own Python method, compiles it for this very
 type, and reads `self.width` as a constant. Two instances of one class with the same constants share a type.
 
-numba's on-disk cache does not notice an edited callee in another file. The cache folder is therefore named by a
-digest of every source file that kernels are made of (`games/` and `rl/search/`): any edit starts an empty folder.
-A game from anywhere else brings the digest of its own file in its type's name.
+Kernels are kept on disk (`games/kernel_cache.py`). A game from outside of this tree brings the digest of its own file
+in its type's name, so that an edit of that file is noticed, too.
 
 Under NUMBA_DISABLE_JIT=1 nothing here compiles and kernels run as plain Python on the same records.
 """
@@ -15,10 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import os
 import pickle
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,59 +39,16 @@ from numba.extending import (
 from numba.np.arrayobj import make_array
 
 from games.base import Game
+from games.kernel_cache import open_kernel_cache, share
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 _Array = TypeVar("_Array", bound=np.ndarray[Any, Any])
 _ROOT = Path(__file__).resolve().parent.parent
-_KEPT_CACHES = 4
 _LINE_BYTES = 64
 
 
-def source_digest() -> str:
-    """Hex digest of all sources that compiled kernels are made of, and of what compiles them."""
-    digest = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
-    for path in sorted([*_ROOT.glob("games/**/*.py"), *_ROOT.glob("rl/search/**/*.py")]):
-        digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def _cache_directory() -> Path | None:
-    """A writable folder for this digest, or None when there is none: kernels then compile at each start."""
-    asked = numba.config.CACHE_DIR
-    home = Path(os.path.expanduser("~"), ".cache", "keima")  # stays relative where nobody knows a home
-    temporary = Path(tempfile.gettempdir(), f"keima-{os.getuid()}")
-    for parent in [Path(asked)] if asked else [path for path in (home, temporary) if path.is_absolute()]:
-        directory = parent / f"kernels-{source_digest()}"
-        try:
-            # The cache holds pickles: a folder that somebody else could write is none.
-            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not asked and (parent.stat().st_uid != os.getuid() or parent.stat().st_mode & 0o022):
-                continue
-            directory.mkdir(exist_ok=True)
-            with tempfile.TemporaryFile(dir=directory):
-                pass
-            os.utime(directory)
-        except OSError:
-            continue
-        _forget_old_caches(parent)
-        return directory
-    return None
-
-
-def _forget_old_caches(parent: Path) -> None:
-    """Keep the most recently used caches of `parent`: each edit of a kernel makes a new one."""
-    try:
-        old = sorted(parent.glob("kernels-*"), key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT_CACHES:]
-    except OSError:
-        return
-    for path in old:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-_CACHE = None if numba.config.DISABLE_JIT else _cache_directory()
-if _CACHE is not None:
-    numba.config.CACHE_DIR = str(_CACHE)
+_CACHE = open_kernel_cache()
 
 
 def _mangling_of(record: Any) -> tuple[str, tuple[str, ...]]:
@@ -112,17 +65,21 @@ types.Record.mangling_args = property(_mangling_of)  # type: ignore[method-assig
 
 def njit(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
     """`numba.njit` as every kernel here wants it: cached on disk, without the GIL, NumPy's division, no fastmath."""
-    compiled: Callable[_Parameters, _Result] = numba.njit(cache=_CACHE is not None, nogil=True, error_model="numpy")(
-        function
-    )
-    return compiled
+    return _compiled(function, forceinline=False)
 
 
 def inlined(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
     """As `njit`, for small functions on the hot path: LLVM is told to inline them into their callers."""
+    return _compiled(function, forceinline=True)
+
+
+def _compiled(function: Callable[_Parameters, _Result], forceinline: bool) -> Callable[_Parameters, _Result]:
+    cached = _CACHE is not None
     compiled: Callable[_Parameters, _Result] = numba.njit(
-        cache=_CACHE is not None, nogil=True, error_model="numpy", forceinline=True
+        cache=cached, nogil=True, error_model="numpy", forceinline=forceinline
     )(function)
+    if cached:
+        share(compiled)
     return compiled
 
 
