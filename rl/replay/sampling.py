@@ -59,12 +59,15 @@ def fill_lambda_returns(steps: StateArray, discount: float, trace_decay: float, 
 
 
 @njit
-def count_copies(game_number: int, steps: StateArray, surprise_share: float, copies: IndexArray) -> None:
-    """How often each position of one game may be drawn, the average being once: write `copies` [T] int64.
+def count_copies(
+    game_number: int, steps: StateArray, surprise_share: float, settled_weight: float, copies: IndexArray
+) -> None:
+    """How often each position of one game may be drawn: write `copies` [T] int64.
 
     Policy-surprise weighting (KataGo, "Other methods implemented in KataGo"): of a game's weight, `surprise_share` goes
-    to its targets in proportion to their surprise and the rest to all alike. A weight's fraction becomes a copy or none
-    at random, by the game's number and the ply; positions without a target have none.
+    to its targets in proportion to their surprise and the rest to all alike. That is multiplied by
+    1 + (settled_weight - 1) * root_value**2. A weight's fraction becomes a copy or none at random, by the game's number
+    and the ply; positions without a target have none.
     """
     num_targets, total = 0, 0.0
     for step in steps:
@@ -75,7 +78,8 @@ def count_copies(game_number: int, steps: StateArray, surprise_share: float, cop
         copies[ply] = 0
         if steps[ply]["is_target"]:
             relative = steps[ply]["surprise"] * num_targets / total if total > 0.0 else 1.0
-            weight = 1.0 + surprise_share * (relative - 1.0)
+            settled = 1.0 + (settled_weight - 1.0) * steps[ply]["root_value"] ** 2
+            weight = (1.0 + surprise_share * (relative - 1.0)) * settled
             copies[ply] = np.int64(math.floor(weight + uniform(key, np.uint64(ply))))
 
 

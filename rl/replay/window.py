@@ -15,9 +15,9 @@ from rl.replay.records import GameRecord, step_dtype, target_dtype
 from rl.replay.rows import RowQueue
 from rl.replay.sampling import count_copies, fill_batch, fill_final, fill_lambda_returns, fill_returns, fill_scores
 
-_GAME_DTYPE = np.dtype([(name, np.int64) for name in ("game", "number", "step", "target", "num_positions")])
-"""A game held: how many were added before it, its number, the `RowQueue.end` of steps and of targets before it, and
-how many rows of `_POSITION_DTYPE` it has."""
+_GAME_DTYPE = np.dtype([(name, np.int64) for name in ("game", "number", "step", "target", "num_positions", "num_rows")])
+"""A game held: how many were added before it, its number, the `RowQueue.end` of steps and of targets before it, how
+many positions it has to learn from, and how many rows of `_POSITION_DTYPE` they make."""
 _SHORT_TRACE_DECAY = 0.8
 """lambda of `Batch.short_returns`: a horizon of 1 / (1 - lambda), five plies (KataGo has horizons from 6 to 50)."""
 _POSITION_DTYPE = np.dtype([("game", np.int64), ("ply", np.int32)])
@@ -40,6 +40,9 @@ class WindowConfig:
     surprise_share: float = 0.0
     """Share of the draws that follow how much a search surprised the network, the others taking all positions alike
     (policy-surprise weighting; KataGo: 0.5)."""
+    settled_weight: float = 1.0
+    """How often a position is drawn of whose outcome its search is sure, where one that may go either way is drawn
+    once; between them it goes by the square of the search's value."""
     holdout_fraction: float = 0.02
     """The share of games that are never trained on, to measure the loss with."""
 
@@ -48,6 +51,8 @@ class WindowConfig:
             raise UserError("trace_decay is from 0 to 1")
         if not 0 <= self.surprise_share <= 1:
             raise UserError("surprise_share is from 0 to 1")
+        if not 1 <= self.settled_weight <= 100:
+            raise UserError("settled_weight is from 1 to 100")
 
     def num_positions(self, total: int) -> int:
         """The size of the window after `total` positions: c * (1 + beta * ((total / c)**alpha - 1) / alpha)."""
@@ -133,6 +138,7 @@ class Window:
         num_cells = game.observation_shape[1] * game.observation_shape[2]
         self._finals = RowQueue([("owners", np.int8, (num_cells,)), ("score", np.float32)])  # a row a game
         self._positions, self._holdout = RowQueue(_POSITION_DTYPE), RowQueue(_POSITION_DTYPE)
+        self._num_held = {False: 0, True: 0}
         symmetries = game.symmetries()
         self._cells = np.array([symmetry.cells for symmetry in symmetries], np.int64)
         self._actions = np.array([symmetry.actions for symmetry in symmetries], np.int64)
@@ -151,12 +157,12 @@ class Window:
     @property
     def num_positions(self) -> int:
         """Positions to train on."""
-        return len(self._positions)
+        return self._num_held[False]
 
     @property
     def num_holdout_positions(self) -> int:
         """Positions held out."""
-        return len(self._holdout)
+        return self._num_held[True]
 
     def add_all(self, records: Iterable[GameRecord]) -> None:
         """Add games in the order of their numbers."""
@@ -171,13 +177,15 @@ class Window:
         fill_lambda_returns(record.steps, self._game.discount, self._config.trace_decay, lambda_returns)
         fill_lambda_returns(record.steps, self._game.discount, _SHORT_TRACE_DECAY, short_returns)
         copies = np.zeros(len(record.steps), np.int64)
-        share = 0.0 if self.is_held_out(record.game_number) else self._config.surprise_share
-        count_copies(record.game_number, record.steps, share, copies)
+        num_positions, held_out = int(record.steps["is_target"].sum()), self.is_held_out(record.game_number)
+        # What is held out is measured alike.
+        share, settled = (0.0, 1.0) if held_out else (self._config.surprise_share, self._config.settled_weight)
+        count_copies(record.game_number, record.steps, share, settled, copies)
         plies = np.repeat(np.arange(len(copies)), copies)
         positions = np.zeros(len(plies), _POSITION_DTYPE)
         positions["game"], positions["ply"] = self._games.end, plies
-        played = (self._games.end, record.game_number, self._steps.end, self._targets.end, len(plies))
-        self._games.append(np.array([played], _GAME_DTYPE))
+        before = (self._games.end, record.game_number, self._steps.end, self._targets.end)
+        self._games.append(np.array([(*before, num_positions, len(plies))], _GAME_DTYPE))
         self._steps.append(record.steps)
         self._returns.append(returns)
         self._lambda_returns.append(lambda_returns)
@@ -189,8 +197,9 @@ class Window:
             self._finals.append(final)
         if self._game.stores_states:
             self._states.append(record.steps["state"])
-        self._queue_of(record.game_number).append(positions)
-        self.total_positions += int(record.steps["is_target"].sum())
+        self._queue_of(held_out).append(positions)
+        self._num_held[held_out] += num_positions
+        self.total_positions += num_positions
         self.newest_game = max(self.newest_game, record.game_number)
         self._drop_old()
 
@@ -199,7 +208,7 @@ class Window:
         return is_held_out(game_number, self._config.holdout_fraction)
 
     def sample(self, batch_size: int, key: int) -> Batch:
-        """Draw positions uniformly, with replacement, from all positions to train on.
+        """Draw positions with replacement from all positions to train on, each as often as `WindowConfig` says.
 
         A function of `key` (below 2**64) and of the games held. Raises ValueError when there are none.
         """
@@ -219,7 +228,7 @@ class Window:
 
         Ages are counted from `newest_game`; the mask is left alone.
         """
-        positions = self._holdout if held_out else self._positions
+        positions = self._queue_of(held_out)
         if len(positions) == 0:
             raise ValueError("there are no positions to sample")
         fill_batch(
@@ -251,8 +260,8 @@ class Window:
                 batch.leads,
             )
 
-    def _queue_of(self, game_number: int) -> RowQueue:
-        return self._holdout if self.is_held_out(game_number) else self._positions
+    def _queue_of(self, held_out: bool) -> RowQueue:
+        return self._holdout if held_out else self._positions
 
     def _drop_old(self) -> None:
         """Drop the oldest games as long as the others alone fill the window."""
@@ -260,7 +269,7 @@ class Window:
         while len(self._games) > 1:
             oldest, following = self._games.rows[:2]
             num_positions = int(oldest["num_positions"])
-            if len(self._positions) + len(self._holdout) - num_positions < size:
+            if self.num_positions + self.num_holdout_positions - num_positions < size:
                 return
             num_steps = int(following["step"] - oldest["step"])
             self._steps.drop(num_steps)
@@ -270,7 +279,9 @@ class Window:
             if self._game.stores_states:
                 self._states.drop(num_steps)
             self._targets.drop(int(following["target"] - oldest["target"]))
-            self._queue_of(int(oldest["number"])).drop(num_positions)
+            held_out = self.is_held_out(int(oldest["number"]))
+            self._queue_of(held_out).drop(int(oldest["num_rows"]))
+            self._num_held[held_out] -= num_positions
             if self._game.is_scored:
                 self._finals.drop(1)
             self._games.drop(1)

@@ -61,6 +61,9 @@ TECHNIQUES = {
     "surprise": Technique(
         ("--window.surprise-share", "0.5"), "surprising positions are learnt from more often (KataGo)"
     ),
+    "settled": Technique(
+        ("--window.settled-weight", "3"), "positions whose outcome is settled are learnt from three times as often"
+    ),
     "soft_targets": Technique(
         ("--selfplay.search.c-scale", "0.25"), "search values count a quarter in policy targets (Danihelka et al.: 1)"
     ),
