@@ -56,6 +56,7 @@ LINES = [(0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4
 # --- the frame ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.plain_only  # a report is tested: its kernels would be compiled for every game
 @pytest.mark.parametrize("name", TINY)
 def test_each_tells_its_figures(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     report = bench_json(capsys, name, *TINY[name], "--seed", "7")

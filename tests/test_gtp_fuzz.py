@@ -76,6 +76,7 @@ def fuzz(game: Game, num_lines: int, seed: int) -> int:
     return succeeded
 
 
+@pytest.mark.plain_only  # the search would be compiled for a board of each size; the long test below is compiled
 def test_some_thousand_random_lines() -> None:
     assert fuzz(ToyArea(), 1200, 1) > 300
     assert fuzz(games.make("tic_tac_toe"), 800, 2) > 150

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 from tmux_terminal import Tmux
@@ -239,6 +240,8 @@ def test_a_browser_is_served_a_game(tmp_path: Path) -> None:
         server = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
         asyncio.run(asyncio.wait_for(seen(port), 90))
+        # The page is closed, which ends its game. Of a server that is ended in the midst of that asyncio complains.
+        assert not psutil.wait_procs(psutil.Process(server.pid).children(), timeout=60)[1]
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(30)

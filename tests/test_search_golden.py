@@ -13,7 +13,8 @@ import games
 from games.base import BoolArray, FloatArray, Game, HashArray, State
 from rl.search.driver import Search, SearchConfig, SearchResult
 from rl.search.evaluation import Evaluation, UniformEvaluator
-from rl.search.roots import considered_visits
+from rl.search.roots import begin_halving, considered_visits
+from rl.search.tree import control_dtype
 
 TWICE_NIM, WALK, TIC_TAC_TOE = TwiceNim(), Walk(), games.make("tic_tac_toe")
 
@@ -74,6 +75,10 @@ class ToyEvaluator:
         return Evaluation(self._logits, np.array([self._values[int(self._observations.item())]], np.float32))
 
 
+of_arms = pytest.mark.plain_only
+"""The search would be compiled for these arms alone: compiled, it is compared with its twin in test_search_twin.py."""
+
+
 def pull(config: SearchConfig, budget: int, priors: list[float], values: list[float]) -> SearchResult:
     """A search of the arms from their root."""
     return Search(ARMS, config, 1, 64).run(ToyEvaluator(priors, values), rows_of(ARMS, [ARMS.new_state()]), budget)
@@ -108,11 +113,26 @@ def pull(config: SearchConfig, budget: int, priors: list[float], values: list[fl
 )
 def test_sequential_halving(num_considered: int, num_simulations: int, expected: list[int]) -> None:
     """Figure 1 of Danihelka et al. 2022 has 4 actions and 8 simulations: all four once, the better two twice more."""
-    table = np.full(num_simulations, -1, np.int32)
-    considered_visits(num_considered, num_simulations, table)
-    assert table.tolist() == expected
+    control = np.zeros(1, control_dtype(TIC_TAC_TOE, num_simulations, 0))[0]
+    begin_halving(control, num_considered, num_simulations)
+    assert [considered_visits(control, simulation) for simulation in range(num_simulations)] == expected
 
 
+def test_sequential_halving_is_asked_in_the_middle_where_a_tree_is_kept() -> None:
+    asked = [5, 6, 30, 63]
+    control = np.zeros(1, control_dtype(TIC_TAC_TOE, 64, 0))[0]
+    begin_halving(control, 16, 64)
+    assert [considered_visits(control, simulation) for simulation in asked] == [0, 0, 2, 14]
+
+
+def test_the_number_of_simulations_compiles_nothing_anew() -> None:
+    assert control_dtype(TIC_TAC_TOE, 1, 0) == control_dtype(TIC_TAC_TOE, 1_000_000, 0)
+    go, plies = games.make("go5"), 50  # whose history has room for a path
+    assert len({control_dtype(go, simulations, plies) for simulations in (1, 64, 1024)}) == 1
+    assert control_dtype(go, 1025, plies)["history"].shape[0] >= plies + 1025
+
+
+@of_arms
 def test_gumbel_with_four_actions_and_eight_simulations() -> None:
     r"""Without noise, with equal priors:
 
@@ -132,6 +152,7 @@ def test_gumbel_with_four_actions_and_eight_simulations() -> None:
     assert result.policy[0, 3] == pytest.approx(0.001324, abs=1e-5)
 
 
+@of_arms
 def test_gumbel_completes_the_values_of_unvisited_actions() -> None:
     r"""Two of four actions are considered, each is visited twice:
 
@@ -154,6 +175,7 @@ def test_gumbel_completes_the_values_of_unvisited_actions() -> None:
     assert result.best_actions[0] == 1
 
 
+@of_arms
 def test_one_simulation_is_the_bare_policy() -> None:
     for config in (SearchConfig(), SearchConfig(root="puct")):
         result = pull(config, 1, [0.1, 0.2, 0.4, 0.3], [0.0, 0.0, 0.0, 0.0, 0.3])
@@ -162,6 +184,7 @@ def test_one_simulation_is_the_bare_policy() -> None:
         assert not result.visit_counts.any()
 
 
+@of_arms
 def test_puct_step_by_step() -> None:
     r"""c_puct 1, no FPU reduction: an unvisited action is worth the root's mean so far. Scores q + p sqrt(N) / (1 + n):
 
@@ -183,6 +206,7 @@ def test_puct_step_by_step() -> None:
     np.testing.assert_allclose(result.policy[0], [1 / 6, 4 / 6, 1 / 6, 0], atol=1e-6)
 
 
+@of_arms
 def test_first_play_urgency() -> None:
     """With the reduction an unvisited action is worth less: at N = 2 0.1 - sqrt(0.4) + 0.424 < 0.2 + 0.283."""
     config = SearchConfig(root="puct", c_puct=1.0, fpu_reduction=0.0, root_fpu_reduction=1.0)

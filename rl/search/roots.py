@@ -34,36 +34,48 @@ _LCB_LEAST_RETURNS = 8
 _GUMBELS, _DIRICHLET = 0, 1  # what a tree's random numbers are drawn for
 
 
-@njit
-def considered_visits(num_considered: int, num_simulations: int, out: npt.NDArray[np.int32]) -> None:
-    """Sequential halving (section 2, algorithm 2) as one table: simulation s chooses among root actions whose visit
-    count is `out[s]`. Of the considered actions, those with the best scores are visited again, half as many a round.
-    """
-    rounds = max(1, math.ceil(math.log2(num_considered))) if num_considered > 1 else 1
-    visits = np.zeros(max(1, num_considered), np.int64)
-    alive = max(1, num_considered)
-    filled = 0
-    while filled < num_simulations:
-        for _ in range(max(1, num_simulations // (rounds * alive))):
-            for index in range(alive):
-                if filled < num_simulations:
-                    out[filled] = visits[index]
-                    filled += 1
-                visits[index] += 1
-        alive = max(2, alive // 2) if num_considered > 1 else 1
+@inlined
+def begin_halving(control: Control, num_considered: int, num_simulations: int) -> None:
+    """Lay out sequential halving (section 2, algorithm 2): of the considered root actions, those with the best scores
+    are visited again, half as many a round."""
+    control["planned_rounds"] = math.ceil(math.log2(num_considered)) if num_considered > 1 else 1
+    control["planned_simulations"] = num_simulations
+    control["num_alive"] = max(1, num_considered)
+    control["round_visits"] = 0
+    _begin_round(control, 0)
+
+
+@inlined
+def _begin_round(control: Control, simulation: int) -> None:
+    """A round whose first simulation this is: each action alive is visited equally often."""
+    alive = int(control["num_alive"])
+    passes = max(1, int(control["planned_simulations"]) // (int(control["planned_rounds"]) * alive))
+    control["round_start"] = simulation
+    control["round_end"] = simulation + passes * alive
+
+
+@inlined
+def considered_visits(control: Control, simulation: int) -> int:
+    """The visit count of the root actions that this simulation chooses among. It is never asked of an earlier one."""
+    while simulation >= control["round_end"]:
+        alive, first, last = int(control["num_alive"]), int(control["round_start"]), int(control["round_end"])
+        control["round_visits"] += (last - first) // alive
+        control["num_alive"] = max(2, alive // 2) if alive > 1 else 1
+        _begin_round(control, last)
+    return int(control["round_visits"]) + (simulation - int(control["round_start"])) // int(control["num_alive"])
 
 
 @njit
 def plan_root(tree: Tree, control: Control, settings: Settings) -> None:
-    """Lay out the root's table of considered visits for its budget; an unexpanded root gets it when it is expanded."""
+    """Lay out the root's sequential halving for its budget; for an unexpanded root that is done when it is expanded."""
     if settings.gumbel and tree[ROOT]["num_slots"] > 0:
         num_considered = min(settings.max_considered, int(tree[ROOT]["num_slots"]))
-        considered_visits(num_considered, max(0, int(control["budget"]) - 1), control["considered_visits"])
+        begin_halving(control, num_considered, max(0, int(control["budget"]) - 1))
 
 
 @njit
 def prepare_root(tree: Tree, control: Control, settings: Settings) -> None:
-    """Draw a freshly expanded root's noise and, for Gumbel, its table of considered visits."""
+    """Draw a freshly expanded root's noise and, for Gumbel, lay out its sequential halving."""
     num_slots = int(tree[ROOT]["num_slots"])
     note_root_logits(tree, control)
     key = random_bits(control["key"], np.uint64(_GUMBELS))
@@ -154,9 +166,8 @@ def select_gumbel(game: Game, tree: Tree, control: Control, settings: Settings, 
 def select_root(game: Game, tree: Tree, control: Control, settings: Settings) -> int:
     """The root slot that the next simulation descends into."""
     if settings.gumbel:
-        table = control["considered_visits"]
-        simulation = min(int(control["started"]) - 1, table.size - 1)
-        return select_gumbel(game, tree, control, settings, int(table[simulation]))
+        wanted_visits = considered_visits(control, int(control["started"]) - 1)
+        return select_gumbel(game, tree, control, settings, wanted_visits)
     if forces(control, settings):
         slot = forced_slot(tree, settings)
         if slot >= 0:

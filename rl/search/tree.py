@@ -65,9 +65,9 @@ def node_dtype(game: Game) -> np.dtype[np.void]:
 
 def control_dtype(game: Game, max_simulations: int, max_history: int) -> np.dtype[np.void]:
     """What one tree is asked to do, and its scratch. `max_history` is 0 unless the game uses history."""
-    # Sizes are part of the compiled type: rounded up to a power of two, lest each number of simulations compiles anew.
-    capacity = 1 << max(10, (max_simulations - 1).bit_length())
-    num_hashes = max_history + capacity + 1 if game.uses_history else 1
+    # Sizes are part of the compiled type: 2**10, 2**14, 2**18 …, lest each number of simulations compiles anew.
+    max_depth = 1 << (10 + 4 * -(-max(0, (max_simulations - 1).bit_length() - 10) // 4))
+    num_hashes = max_history + max_depth + 1 if game.uses_history else 1
     return np.dtype(
         [
             ("num_nodes", np.int32),  # nodes in use
@@ -87,7 +87,12 @@ def control_dtype(game: Game, max_simulations: int, max_history: int) -> np.dtyp
             ("return_counts", np.int32, (game.num_slots,)),  # [A] returns backed up to the root since it is the root
             ("return_sums", np.float64, (game.num_slots,)),  # [A] their sums
             ("return_squares", np.float64, (game.num_slots,)),  # [A] the sums of their squares
-            ("considered_visits", np.int32, (capacity,)),  # [S] Gumbel: see rl.search.roots
+            ("planned_simulations", np.int32),  # Gumbel: those that sequential halving is laid out for
+            ("planned_rounds", np.int32),  # halvings in which all but two actions are left out
+            ("num_alive", np.int32),  # root actions that the present round considers
+            ("round_visits", np.int32),  # visits that each of these had when it began
+            ("round_start", np.int32),  # its first simulation
+            ("round_end", np.int32),  # the first one after it
             ("history_length", np.int32),  # K
             ("history", np.uint64, (num_hashes,)),  # history_hash of the K positions before the root; then scratch
         ],
