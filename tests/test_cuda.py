@@ -219,6 +219,7 @@ def test_bench_without_a_device_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.plain_only  # a report is tested
 def test_bench_measures(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The whole command on the CPU, which takes the same calls."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)

@@ -103,6 +103,7 @@ def test_a_match_may_be_played_in_parts() -> None:
     assert tuple(parts) == whole and [one.number for one in parts] == list(range(7))
 
 
+@pytest.mark.plain_only  # the engine is tested, not the game
 @pytest.mark.parametrize(
     ("behaviour", "reason", "result"),
     [
@@ -150,6 +151,7 @@ def test_an_engine_that_failed_is_started_again() -> None:
     assert all(len(one.moves) > one.num_opening_moves for one in played), "each time it played its first move"
 
 
+@pytest.mark.plain_only  # the engine is tested, not the game
 def test_engines_that_cannot_be_used_are_told_at_once() -> None:
     for command, complaint in (
         ("gtp:", "needs a command"),
@@ -164,6 +166,7 @@ def test_engines_that_cannot_be_used_are_told_at_once() -> None:
         assert complaint in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.plain_only  # the engine is tested, not the game
 def test_an_engine_that_does_not_quit_is_ended() -> None:
     seat = EngineSeat(fake("immortal"), seconds=2)
     begun = time.monotonic()
@@ -293,6 +296,7 @@ def test_the_command_refuses_bad_input_in_one_line(
     assert told.out == "" and told.err.count("\n") == 1 and complaint in told.err
 
 
+@pytest.mark.plain_only  # the engine is tested, not the game
 def test_a_match_that_is_ended_leaves_no_engine() -> None:
     command = [sys.executable, "-m", "scripts.cli", "match", fake("good"), fake("hang"), "--game", "tic_tac_toe"]
     process = subprocess.Popen([*command, "--games", "2"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

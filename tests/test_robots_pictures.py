@@ -17,6 +17,8 @@ from robot_environments import IDS, TASKS, actions_of, can_be_drawn, make, needs
 import games.robots
 from games.robots import planar_reach
 
+pytestmark = pytest.mark.plain_only  # what draws is not compiled
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

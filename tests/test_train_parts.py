@@ -36,6 +36,8 @@ from rl.train.run_directory import RunDirectory, film_path
 from rl.train.signals import Stopped, StopRequest
 from rl.train.watchdog import Watchdog
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 # --- signals --------------------------------------------------------------------------------------------------------
 
 

@@ -98,6 +98,7 @@ def test_a_run_trains_evaluates_exports_and_goes_on(tmp_path: Path) -> None:
     assert read_metrics(run_dir / "metrics.jsonl")[-1]["games"] == len(numbers_on_disk(run_dir))
 
 
+@pytest.mark.plain_only  # other runs here are compiled
 def test_steps_limit_a_run(tmp_path: Path) -> None:
     assert train(MIXTURE, limited(steps=7), tmp_path / "run", io.StringIO()) == 0
     saved = checkpoint.latest_valid(tmp_path / "run" / "checkpoints", print)
@@ -121,6 +122,7 @@ def test_evaluations_limit_a_run_and_are_counted_over_its_sessions(tmp_path: Pat
     assert 400 <= before <= int(card["evaluations"]) <= counts[-1], "what both sessions had asked when it was published"
 
 
+@pytest.mark.plain_only  # other runs here are compiled
 def test_batches_that_are_not_finite_are_skipped_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sample = MixedWindow.sample
     calls = 0
@@ -250,6 +252,7 @@ def test_a_run_starts_from_an_agent_and_its_card_counts_both(
     assert not (tmp_path / "third").exists()
 
 
+@pytest.mark.plain_only  # other runs here are compiled
 def test_a_run_of_another_configuration_or_with_a_damaged_chunk_is_refused(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     assert train(MIXTURE, limited(games=5), run_dir, io.StringIO()) == 0
