@@ -190,6 +190,7 @@ def test_drawing_until_legal_is_random_play_too() -> None:
     assert 4000 / play_by_drawing(game, 4000, 2) == pytest.approx(160 / 21, abs=0.2)  # exact, by a recursion
 
 
+@pytest.mark.plain_only  # a report is tested: kernels would be compiled for it
 def test_games_are_searched_and_drawn_where_they_can_be(capsys: pytest.CaptureFixture[str]) -> None:
     figures = check(bench_json(capsys, "games", *TINY["games"]), "games")
     assert figures["hex5, node of a tree", ""]["median"] > figures["tic_tac_toe, node of a tree", ""]["median"] > 50
@@ -250,6 +251,7 @@ def test_stages_sum_to_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
 # --- with a network -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.plain_only  # a report is tested: kernels would be compiled for it
 def test_selfplay_and_the_bare_network(capsys: pytest.CaptureFixture[str], connect_four_agent: Path) -> None:
     sizes = ["--games", "3", "--lockstep", "4", "--simulations", "4", "--stretches", "2", "--bare-seconds", "0.001"]
     agent = ["--agent", str(connect_four_agent), "--batch-sizes", "4", "8"]
@@ -263,6 +265,7 @@ def test_selfplay_and_the_bare_network(capsys: pytest.CaptureFixture[str], conne
     assert "of the simulations asked the network" in report["notes"][0]
 
 
+@pytest.mark.plain_only  # a report is tested: kernels would be compiled for it
 def test_selfplay_without_an_agent_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.agents.shipped_agent", lambda name: None)
     monkeypatch.setattr("scripts.bench.agents.NetworkConfig", lambda: NetworkConfig(blocks=1, channels=8))
