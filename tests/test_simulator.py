@@ -261,7 +261,7 @@ def test_a_point_mass_reaches_its_goal(config: SearchConfig) -> None:
     assert min(good) > max(bad) and np.mean(good) > 0.6 * np.mean(bad), (good, bad)
 
 
-@pytest.mark.plain_only  # compiled, robots' searches do the same: test_robots_watched.py
+@pytest.mark.plain_only  # compiled: test_robots_watched.py samples, test_search_invariants.py keeps subtrees
 def test_sampled_actions_and_their_subtree() -> None:
     task = PointMass()
     states = np.zeros(1, task.state_dtype)
