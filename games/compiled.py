@@ -24,6 +24,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.types.misc import unliteral
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import (
     NativeValue,
@@ -78,9 +79,28 @@ def _compiled(function: Callable[_Parameters, _Result], forceinline: bool) -> Ca
     compiled: Callable[_Parameters, _Result] = numba.njit(
         cache=cached, nogil=True, error_model="numpy", forceinline=forceinline
     )(function)
+    if not numba.config.DISABLE_JIT:
+        _forget_literals(compiled)
     if cached:
         share(compiled)
     return compiled
+
+
+def _forget_literals(dispatcher: Any) -> None:
+    """Have kernels that call this one with a number or a truth value written out ask for that of its type.
+
+    numba takes each such constant for a type of its own, and compiles the function once more for it: 0 before a loop
+    that counts, and again the integer that it becomes. Where a constant is worth anything LLVM sees it after inlining.
+    """
+    resolve = dispatcher.get_call_template
+
+    def resolve_types(arguments: Any, named: Any) -> Any:
+        return resolve(
+            tuple(unliteral(argument) for argument in arguments),
+            {name: unliteral(argument) for name, argument in named.items()},
+        )
+
+    dispatcher.get_call_template = resolve_types
 
 
 def prefetch(array: np.ndarray[Any, Any], index: int) -> None:

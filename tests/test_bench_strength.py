@@ -146,6 +146,7 @@ def test_without_an_agent_there_is_no_strength_to_measure(
         assert "no agent ships for connect_four: give one with --agent" in capsys.readouterr().err
 
 
+@pytest.mark.plain_only  # else a search of Hex 5x5 is compiled for this alone
 def test_shipped_agents_play_from_the_openings_that_they_are_asked_to(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from games.compiled import njit
+
 pytestmark = pytest.mark.compiled_only
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -229,3 +231,21 @@ def test_kernels_over_different_records_from_different_processes_stay_apart(tmp_
     few, more = sums(5), sums(70)
     assert few != more
     assert sums(5, 70) == few + more and sums(70, 5) == more + few
+
+
+@njit
+def times_two(number: int) -> int:
+    return number * 2
+
+
+@njit
+def doubled(count: int) -> int:
+    total = times_two(3)
+    for number in range(count):
+        total += times_two(number) + times_two(count)
+    return total
+
+
+def test_a_number_that_is_written_out_compiles_nothing_anew() -> None:
+    assert doubled(4) == 6 + 2 * (0 + 1 + 2 + 3) + 4 * 8
+    assert len(times_two.signatures) == 1  # type: ignore[attr-defined]

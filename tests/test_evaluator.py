@@ -173,6 +173,7 @@ def test_cpu_evaluator_agrees_with_the_network(game: Game, fixed_batch: bool, ba
     network = network_for(game)
     evaluator: Evaluator = NetworkEvaluator(game, network, 32, network_id=7, fixed_batch=fixed_batch, backend=backend)
     assert evaluator.network_id == 7 and evaluator.batch_size == 32
+    assert evaluator.buffer().flags.c_contiguous
     for num_rows in (1, 5, 32, 17):
         observations = random_planes(num_rows, game, seed=num_rows)
         evaluation = evaluate(evaluator, observations)

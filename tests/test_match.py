@@ -101,6 +101,7 @@ def test_each_opening_is_played_from_both_sides(random_match: MatchResult) -> No
     assert random_match.num_distinct_games == 60 and random_match.notes == ()
 
 
+@pytest.mark.compiled_only
 @pytest.mark.parametrize("num_openings", [1, 20, 60, 150])
 def test_openings_are_distinct_short_and_undecided(num_openings: int) -> None:
     game = games.make("connect_four")
@@ -135,6 +136,7 @@ def test_openings_that_let_the_next_player_win_are_left_out() -> None:
             assert not game.step(state.copy(), cell, NO_HISTORY)[1]
 
 
+@pytest.mark.compiled_only
 def test_a_small_game_repeats_openings_and_says_so() -> None:
     game = games.make("tic_tac_toe")
     openings, notes = find_openings(game, 60, 1)
@@ -163,6 +165,7 @@ def test_given_openings_are_played_in_turn_and_on_request_from_one_side() -> Non
     assert all(played.first_begins for played in one.games) and one.num_openings == 2
 
 
+@pytest.mark.compiled_only
 def test_a_match_may_be_played_in_parts(random_match: MatchResult) -> None:
     game = games.make("connect_four")
     openings, _ = find_openings(game, 30, 11)
@@ -176,6 +179,7 @@ def test_a_match_may_be_played_in_parts(random_match: MatchResult) -> None:
     assert last.games == random_match.games[50:], "without openings they are those of the whole match"
 
 
+@pytest.mark.compiled_only
 def test_a_match_is_reproducible_and_its_seed_matters(random_match: MatchResult) -> None:
     game = games.make("connect_four")
     again = play_match(game, RandomPlayer(game), RolloutPlayer(game, 3), 60, 11)

@@ -142,6 +142,7 @@ def test_settled_positions_are_drawn_more_often() -> None:
     np.testing.assert_allclose(counts / 500, 1 + 2 * values**2, atol=0.01)
 
 
+@pytest.mark.compiled_only
 def test_what_is_drawn_more_often_takes_no_place_from_other_games() -> None:
     plain, weighted = (
         Window(TIC_TAC_TOE, WindowConfig(min_positions=60, holdout_fraction=0.2, settled_weight=weight))

@@ -165,6 +165,7 @@ def compare_noisy(config: SearchConfig, budget: int) -> None:
         agree(Twin(RANDOM_GAME, config, evaluate, states[row], key=11 + row, noisy=True).run(budget), result, row)
 
 
+@pytest.mark.compiled_only
 def test_forced_playouts_visit_more_and_teach_less_of_it() -> None:
     """What is visited because it must be is not what the policy learns."""
     states = rows_of(CONNECT_FOUR, [CONNECT_FOUR.new_state()] * 20)

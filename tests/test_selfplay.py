@@ -141,6 +141,7 @@ def test_moves_and_targets_are_those_of_the_search(game: Game, root: str) -> Non
     assert num_checked > 10 and num_detours > 0
 
 
+@pytest.mark.compiled_only
 @pytest.mark.parametrize("root", ["gumbel", "puct"])
 def test_a_game_is_the_same_whoever_plays_it(root: str) -> None:
     search = SearchConfig(root=root)  # type: ignore[arg-type]
@@ -187,6 +188,7 @@ def test_two_tables_share_nothing() -> None:
         assert encoded(together[table]) == encoded(alone)
 
 
+@pytest.mark.compiled_only
 def test_openings_vary_and_never_end_the_game() -> None:
     """Tic-tac-toe with openings of up to nine plies, which fill the board or leave one forced move to the end."""
     records = play(TIC_TAC_TOE, config(16, max_opening_plies=9), range(150), batch_size=16)
@@ -299,6 +301,7 @@ def test_a_game_without_choices_is_played_without_a_search() -> None:
         assert record.steps["action"].tolist() == [0] * 9 and not record.steps["is_target"].any()
 
 
+@pytest.mark.compiled_only
 @pytest.mark.parametrize("fraction", [0.25, 0.75, 1.0])
 def test_share_of_full_searches(fraction: float) -> None:
     records = play(CONNECT_FOUR, config(32, full_search_fraction=fraction), range(40), batch_size=32)

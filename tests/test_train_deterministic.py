@@ -45,6 +45,7 @@ def test_two_workers_make_the_same_weights_as_one(tmp_path: Path, expected: dict
     assert weights(tmp_path / "run") == expected
 
 
+@pytest.mark.compiled_only
 def test_another_seed_makes_others(tmp_path: Path, expected: dict[str, bytes]) -> None:
     assert train(MIXTURE, replace(CONFIG, seed=4), tmp_path / "run", io.StringIO()) == 0
     assert weights(tmp_path / "run") != expected

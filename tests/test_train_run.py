@@ -42,6 +42,7 @@ def event_tags(run_dir: Path, kind: str) -> list[str]:
     return tags
 
 
+@pytest.mark.compiled_only
 def test_a_run_trains_evaluates_exports_and_goes_on(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     config = replace(

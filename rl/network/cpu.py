@@ -42,20 +42,24 @@ class CpuDevice:
         self._num_threads = workload.num_threads
         sizes = batch_sizes(batch_size, workload.fixed_batch)
         self._padded = [next(size for size in sizes if size >= rows) for rows in range(batch_size + 1)]
-        # Laid out as the network reads them, its mask plane included: only the precision is left to change.
-        self._inputs = torch.ones(NUM_LANES, batch_size, shape.height, shape.width, shape.num_planes + 1)
+        self._observations = torch.zeros(NUM_LANES, batch_size, shape.num_planes, shape.height, shape.width)
+        self._seen = self._observations.permute(0, 1, 3, 4, 2)
+        # As the network reads them, channels last and with its mask plane.
+        inputs = torch.ones(batch_size, shape.height, shape.width, shape.num_planes + 1, dtype=dtype)
+        self._inputs, self._observed = inputs.permute(0, 3, 1, 2), inputs[..., :-1]
         self._evaluations: list[Evaluation | None] = [None] * NUM_LANES
 
     def observations(self, lane: int) -> FloatArray:
-        planes: FloatArray = self._inputs[lane, ..., :-1].permute(0, 3, 1, 2).numpy()
+        planes: FloatArray = self._observations[lane].numpy()
         return planes
 
     def start(self, lane: int, num_rows: int) -> None:
         if torch.get_num_threads() != self._num_threads:
             torch.set_num_threads(self._num_threads)  # a setting of the calling thread
         with torch.inference_mode():
-            planes = self._inputs[lane, : self._padded[num_rows]].to(self._network.dtype)
-            logits, values = self._network(planes.permute(0, 3, 1, 2))
+            padded = self._padded[num_rows]
+            self._observed[:padded].copy_(self._seen[lane, :padded])
+            logits, values = self._network(self._inputs[:padded])
             self._evaluations[lane] = Evaluation(logits.numpy(), values.numpy())
 
     def finish(self, lane: int) -> Evaluation:

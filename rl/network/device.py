@@ -52,7 +52,7 @@ class Device(Protocol):
     """Library and arithmetic, for people."""
 
     def observations(self, lane: int) -> FloatArray:
-        """[batch_size, C, H, W] float32, in any order of memory: the lane's input in host memory."""
+        """[batch_size, C, H, W] float32, in C order: the lane's input in host memory."""
         ...
 
     def start(self, lane: int, num_rows: int) -> None:

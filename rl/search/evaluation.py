@@ -27,8 +27,8 @@ class Evaluator(Protocol):
     """Differs between different weights; part of every cache key."""
 
     def buffer(self) -> FloatArray:
-        """[batch_size, C, H, W] float32, in any order of memory, to write observations into; free until the next
-        `submit`."""
+        """[batch_size, C, H, W] float32, in C order, to write observations into; free until the next `submit`. (Another
+        order would serve, but kernels are compiled for one: all evaluators of a game share them.)"""
         ...
 
     def submit(self, num_rows: int) -> int:

@@ -204,7 +204,8 @@ def ask_cache(
         found = probe(cache, key)
         if found >= 0:
             entry = cache[found]
-            settle(game, tree, control, settings, n, entry["prior_logits"], entry["value"], 0.0, mask)
+            logits = entry["prior_logits"][:]  # an array as `absorb` has it, lest `settle` be compiled twice
+            settle(game, tree, control, settings, n, logits, entry["value"], 0.0, mask)
             control["num_cache_hits"] += 1
             continue
         leaf = leaves[num_rows]
