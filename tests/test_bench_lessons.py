@@ -17,6 +17,7 @@ from scripts.cli import main
 SIZES = ["--games", "40", "--play-simulations", "2", "--steps", "3", "--simulations", "2", "--matches", "4"]
 
 
+@pytest.mark.plain_only
 @pytest.mark.parametrize("name", LEARNING_TECHNIQUES)
 def test_a_technique_of_learning_leaves_the_games_alone(name: str) -> None:
     game = games.make("go5")

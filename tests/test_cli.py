@@ -15,6 +15,8 @@ from rl.errors import UserError
 from scripts import cli, train
 from scripts.presets import preset
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 COMMAND = (sys.executable, "-m", "scripts.cli")
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -16,6 +16,8 @@ from rich.console import Console
 
 from rl.train.display import Display, Snapshot, duration, picture, plain_line
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 FULL = Snapshot(
     seconds=754,
     progress=0.31,

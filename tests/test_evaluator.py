@@ -22,6 +22,8 @@ from rl.network.evaluator import HandOver, NetworkEvaluator
 from rl.network.model import Network, NetworkConfig, NetworkShape, value_of
 from rl.search.evaluation import Evaluation, Evaluator
 
+pytestmark = pytest.mark.plain_only  # what is tested is not compiled
+
 SMALL = NetworkConfig(blocks=3, channels=16, policy_channels=8, value_channels=8, value_hidden=16)
 BATCH_SIZE = 6
 

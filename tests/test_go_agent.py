@@ -9,7 +9,7 @@ from rl.agents import shipped_agent
 from rl.arena.match import play_match
 from rl.arena.players import make_player
 
-NUM_GAMES, SIMULATIONS = 2, 12
+NUM_GAMES, SIMULATIONS = 2, 6
 
 
 @pytest.mark.plain_only

@@ -12,6 +12,8 @@ import pytest
 from rl.errors import UserError
 from rl.replay.leases import Leases
 
+pytestmark = pytest.mark.plain_only  # nothing here is compiled
+
 
 def test_blocks_follow_each_other_whoever_asks(tmp_path: Path) -> None:
     path = tmp_path / "replay" / "leases.jsonl"
