@@ -27,6 +27,11 @@ def test_a_technique_of_learning_leaves_the_games_alone(name: str) -> None:
     assert replace(config, **of_learning) == default and config.seed == 2
 
 
+@pytest.fixture(autouse=True)
+def few_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.bench.lessons._JUDGED_BATCHES", 2)
+
+
 def lessons(game: str, out: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
     return bench_json(capsys, "lessons", game, *SIZES, "--out", str(out), *more)
 
