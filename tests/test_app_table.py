@@ -101,6 +101,16 @@ def test_arrow_keys_and_enter_play_a_move() -> None:
     play("tic_tac_toe", what)
 
 
+def test_what_is_typed_before_the_app_reads_keys_is_entered_too() -> None:
+    """Until then the terminal itself takes the keys, and hands on an Enter as a line feed."""
+
+    async def what(hands: Hands) -> None:
+        await hands.press("a", "3", "ctrl+j")
+        assert hands.moves == "a3"
+
+    play("tic_tac_toe", what)
+
+
 @pytest.mark.parametrize("name", SMALL_GAMES)
 def test_the_mouse_plays_every_game(name: str) -> None:
     async def what(hands: Hands) -> None:

@@ -126,7 +126,8 @@ class Desk(Screen[None]):
 
     def typing(self, event: Key) -> bool:
         """Whether a key was for the line that is typed, or enters it."""
-        if event.key == "enter":
+        # A terminal makes a line feed, which is ctrl+j, of an Enter that is pressed before the app reads its keys.
+        if event.key in ("enter", "ctrl+j"):
             line, self.typed = self.typed.strip(), ""
             self.enter(line)
         elif event.key == "backspace" and self.typed:
