@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from rl.train.display import duration
 from rl.train.examiner import Examiner
 from rl.train.run import Run
 from rl.train.signals import StopRequest
@@ -69,9 +70,10 @@ class Session:
         while examiner.busy and not self.stopping:
             self._wait()
         if run.config.evaluation.seconds > 0 and not self.stopping:
-            run.reporter.phase = "the last evaluation"
             examiner.start_last()
-            while examiner.busy and not self.stopping:
+            started = time.monotonic()
+            while examiner.busy and not self.stopping:  # the run's own clock has stopped: this tells that it goes on
+                run.reporter.phase = f"the last evaluation, for {duration(time.monotonic() - started)}"
                 self._wait()
         run.export()
         run.complete = not self.stopping
