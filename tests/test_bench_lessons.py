@@ -17,7 +17,13 @@ from scripts.cli import main
 SIZES = ["--games", "40", "--play-simulations", "2", "--steps", "3", "--simulations", "2", "--matches", "4"]
 
 
-@pytest.mark.plain_only
+@pytest.fixture(autouse=True)
+def few_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judging takes longer than three steps of learning."""
+    monkeypatch.setattr("scripts.bench.lessons._JUDGED_BATCHES", 2)
+
+
+@pytest.mark.plain_only  # nothing here is compiled
 @pytest.mark.parametrize("name", LEARNING_TECHNIQUES)
 def test_a_technique_of_learning_leaves_the_games_alone(name: str) -> None:
     game = games.make("go5")
@@ -25,11 +31,6 @@ def test_a_technique_of_learning_leaves_the_games_alone(name: str) -> None:
     assert (config == default) == (name == "default")
     of_learning = {field: getattr(default, field) for field in ("network", "window", "learner")}
     assert replace(config, **of_learning) == default and config.seed == 2
-
-
-@pytest.fixture(autouse=True)
-def few_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scripts.bench.lessons._JUDGED_BATCHES", 2)
 
 
 def lessons(game: str, out: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
